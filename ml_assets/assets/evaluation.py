@@ -1,0 +1,197 @@
+"""Rooms 8 to 10: each family's scores, the leaderboard over them, and the page a person reads."""
+
+from typing import Any
+
+import dagster as dg
+
+from ml_assets import __version__
+from ml_assets.artifacts import write_atomically
+from ml_assets.assets.metadata import plot, plots, table
+from ml_assets.assets.policy import contract_version, families_of, of, policy
+from ml_assets.assets.training import trial_records
+from ml_assets.assets.types import Card, DataFrame, Evaluation, FittedModel, Leaderboard, SearchResult
+from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.home import Home
+from ml_assets.processes import cores
+from ml_assets.resources.settings import Settings
+from ml_assets.resources.store import StoredModel, stored_model
+from ml_assets.resources.tracking import TrackedRun, Tracking
+
+EXAMPLE_ROWS = 5
+
+
+def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
+    """The asset `evaluation`, one partition a family."""
+
+    @dg.asset(
+        **policy(spec, "evaluation", kinds={"scikitlearn", "matplotlib", "mlflow"}, by_family=True),
+        ins={
+            "clean_table": of(spec, "clean_table"),
+            "splits": of(spec, "splits"),
+            "tuned_params": families_of(spec, "tuned_params"),
+            "model": families_of(spec, "model"),
+        },
+    )
+    def evaluation(
+        context: dg.AssetExecutionContext,
+        clean_table: DataFrame,
+        splits: DataFrame,
+        tuned_params: dict[str, SearchResult],
+        model: dict[str, FittedModel],
+        settings: Settings,
+        tracking: Tracking,
+    ) -> dg.MaterializeResult[dict[str, Evaluation]]:
+        """Out-of-fold and test metrics, costs, importances and plots of each family."""
+        from ml_assets.evaluation.evaluate import evaluate
+        from ml_assets.evaluation.plots import model_plot_set
+        from ml_assets.learning.cores import hold_cores
+
+        evaluations = {}
+        for family in context.partition_keys:
+            fitted, found, file = model[family], tuned_params[family], stored_model(spec.name, family)
+            with hold_cores(1, total=cores(), folder=Home.current().locks):
+                made = evaluate(
+                    spec,
+                    family=family,
+                    params=fitted.record.params,
+                    pipeline=fitted.pipeline,
+                    table=clean_table,
+                    splits=splits,
+                    oof_prediction=found.oof,
+                    fit_seconds=fitted.record.fit_seconds,
+                    search_seconds=found.seconds,
+                    trials=len(found.trials),
+                    model_bytes=file.size,
+                    model_sha256=file.sha256,
+                    data_hash=fitted.record.data_hash,
+                    splits_hash=fitted.record.splits_hash,
+                    seed=settings.seed,
+                )
+                images = model_plot_set(spec, made)
+                with tracking.family_run(context, spec.name, family) as run:
+                    example = clean_table[list(spec.feature_columns)].head(EXAMPLE_ROWS)
+                    _log_evaluation(run, spec, made, fitted, example, images, file)
+            evaluations[family] = made
+            context.add_asset_metadata(
+                {
+                    f"cv_{made.metric}": made.cv_score,
+                    "cv_standard_error": made.cv_standard_error,
+                    **{f"test_{name}": value for name, value in made.test_metrics.items()},
+                    "model_sha256": file.sha256,
+                    "mlflow_run": dg.MetadataValue.url(run.url),
+                    **plots(images),
+                },
+                partition_key=family,
+            )
+        return dg.MaterializeResult(value=evaluations)
+
+    return evaluation
+
+
+def _log_evaluation(
+    run: TrackedRun,
+    spec: DatasetSpec,
+    made: Evaluation,
+    fitted: FittedModel,
+    example: DataFrame,
+    images: dict[str, bytes],
+    file: StoredModel,
+) -> None:
+    metrics = {
+        f"cv_{made.metric}": made.cv_score,
+        "cv_standard_error": made.cv_standard_error,
+        "fit_seconds": made.fit_seconds,
+        "predict_ms_per_1000_rows": made.predict_ms_per_1000_rows,
+        "model_bytes": file.size,
+        **{f"oof_{name}": value for name, value in made.oof_metrics.items()},
+        **{f"test_{name}": value for name, value in made.test_metrics.items()},
+    }
+    tags = {"model_sha256": file.sha256, "data_hash": made.data_hash, "splits_hash": made.splits_hash}
+    run.log(params=fitted.record.params, metrics=metrics, tags=tags, images=images)
+    run.log_model(fitted.pipeline, spec, example)
+
+
+def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:
+    """The asset `comparison`."""
+
+    @dg.asset(
+        **policy(spec, "evaluation", kinds={"pandas", "matplotlib"}),
+        ins={
+            "clean_table": of(spec, "clean_table"),
+            "splits": of(spec, "splits"),
+            "evaluations": families_of(spec, "evaluation"),
+        },
+    )
+    def comparison(
+        clean_table: DataFrame, splits: DataFrame, evaluations: dict[str, Evaluation], settings: Settings
+    ) -> dg.MaterializeResult[Leaderboard]:
+        """Leaderboard over the model families, best first, with paired tests against the leader."""
+        from ml_assets.datasets.identity import table_hash
+        from ml_assets.evaluation.comparison import compare
+        from ml_assets.evaluation.plots import leaderboard_plot
+
+        board = compare(
+            evaluations,
+            alpha=settings.significance,
+            data_hash=table_hash(clean_table),
+            splits_hash=table_hash(splits),
+        )
+        metadata: dict[str, Any] = {
+            "winner": board.winner,
+            "score": board.rows[0].cv_score,
+            "indistinguishable_from_winner": list(board.indistinguishable),
+            "left_out": dict(board.left_out),
+            "leaderboard": table(board.to_frame().reset_index()),
+            **{f"{name}_plot": plot(png) for name, png in leaderboard_plot(spec, board).items()},
+        }
+        return dg.MaterializeResult(value=board, metadata=metadata)
+
+    return comparison
+
+
+def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
+    """The asset `model_card`."""
+
+    @dg.asset(
+        **policy(spec, "evaluation", kinds={"html", "matplotlib"}, version=contract_version(spec)),
+        ins={
+            "clean_table": of(spec, "clean_table"),
+            "splits": of(spec, "splits"),
+            "tuned_params": families_of(spec, "tuned_params"),
+            "evaluations": families_of(spec, "evaluation"),
+            "comparison": of(spec, "comparison"),
+        },
+    )
+    def model_card(
+        context: dg.AssetExecutionContext,
+        clean_table: DataFrame,
+        splits: DataFrame,
+        tuned_params: dict[str, SearchResult],
+        evaluations: dict[str, Evaluation],
+        comparison: Leaderboard,
+        tracking: Tracking,
+    ) -> dg.MaterializeResult[Card]:
+        """The page a person reads about the winner: what it predicts, how well, on what data, with what limits."""
+        from ml_assets.evaluation.baseline import baseline
+        from ml_assets.evaluation.card import model_card as make_card
+        from ml_assets.evaluation.plots import card_plots
+
+        guess = baseline(spec, clean_table, splits)
+        winner = evaluations[comparison.winner]
+        trials = [record for result in tuned_params.values() for record in trial_records(result)]
+        card = make_card(
+            spec,
+            comparison,
+            evaluations,
+            plots=card_plots(spec, clean_table, comparison, winner, trials=trials, baseline=guess),
+            lineage={"Dagster run": context.run_id, "ml_assets version": __version__},
+            baseline=guess,
+        )
+        page = Home.current().reports / spec.name / "model_card.html"
+        write_atomically(page, card.html.encode())
+        with tracking.parent_run(context, spec.name) as run:
+            run.log_file("model_card.html", card.html.encode())
+        metadata = {"page": dg.MetadataValue.path(str(page)), "mlflow_run": dg.MetadataValue.url(run.url)}
+        return dg.MaterializeResult(value=card, metadata=metadata)
+
+    return model_card

@@ -1,0 +1,75 @@
+"""What all assets of a dataset share: key, group, owner, tags, partitions, code version. Nothing of a single stage."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import dagster as dg
+
+from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.families import family_names, load_family
+
+FAMILIES = dg.StaticPartitionsDefinition(list(family_names()))
+"""One partition a model family, shared by every dataset, so that one run can hold them all."""
+
+
+def whole_range() -> dict[str, str]:
+    """Run tags that select every family in one run."""
+    first, last = family_names()[0], family_names()[-1]
+    return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+
+
+def key(spec: DatasetSpec, asset: str) -> dg.AssetKey:
+    """`<dataset>/<asset>`."""
+    return dg.AssetKey([spec.name, asset])
+
+
+def of(spec: DatasetSpec, asset: str, **options: Any) -> dg.AssetIn:
+    """Input from another asset of the same dataset."""
+    return dg.AssetIn(key(spec, asset), **options)
+
+
+def families_of(spec: DatasetSpec, asset: str) -> dg.AssetIn:
+    """Input from every family of a partitioned asset that is there, as a dict by family."""
+    return of(spec, asset, metadata={"allow_missing_partitions": True})
+
+
+def policy(
+    spec: DatasetSpec,
+    stage: str,
+    *,
+    kinds: set[str],
+    version: str = "1",
+    by_family: bool = False,
+) -> dict[str, Any]:
+    """Arguments of `dg.asset` that do not depend on what the asset does.
+
+    Args:
+        spec: contract of the dataset.
+        stage: group in the UI.
+        kinds: at most three tools that the UI shows on the asset.
+        version: code version; raise it when the same inputs give another result.
+        by_family: whether there is one partition a model family.
+    """
+    return {
+        "key_prefix": [spec.name],
+        "group_name": stage,
+        "kinds": kinds,
+        "owners": [spec.owner],
+        "tags": {"dataset": spec.name, "task": spec.task.value},
+        "code_version": version,
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+        "partitions_def": FAMILIES if by_family else None,
+    }
+
+
+def contract_version(spec: DatasetSpec, version: str = "1") -> str:
+    """Code version that changes with the contract."""
+    return f"{version}.{hashlib.sha256(spec.model_dump_json().encode()).hexdigest()[:12]}"
+
+
+def families_version(version: str = "1") -> str:
+    """Code version that changes when a family raises its own; a new family leaves the others as they are."""
+    raised = [f"{name}.{v}" for name in family_names() if (v := load_family(name).version) != "1"]
+    return "-".join([version, *raised])

@@ -1,0 +1,57 @@
+"""Rooms 3 and 4: the clean table and the splits."""
+
+import dagster as dg
+
+from ml_assets.assets.metadata import plots, table, table_metadata
+from ml_assets.assets.policy import contract_version, of, policy
+from ml_assets.assets.types import DataFrame
+from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.resources.settings import Settings
+
+
+def build_clean_table(spec: DatasetSpec) -> dg.AssetsDefinition:
+    """The asset `clean_table`."""
+
+    @dg.asset(
+        **policy(spec, "preparation", kinds={"pandas", "matplotlib"}, version=contract_version(spec)),
+        ins={"raw_table": of(spec, "raw_table")},
+    )
+    def clean_table(raw_table: DataFrame) -> dg.MaterializeResult[DataFrame]:
+        """Typed rows with a target, missing values declared; every dropped row is counted with its reason."""
+        from ml_assets.datasets.cleaning import clean
+        from ml_assets.evaluation.plots import data_plots
+
+        result = clean(spec, raw_table)
+        metadata = {
+            **table_metadata(spec, result.table),
+            "counts": dict(result.counts),
+            "dropped": table(result.dropped),
+            **plots(data_plots(spec, result.table)),
+        }
+        return dg.MaterializeResult(value=result.table, metadata=metadata)
+
+    return clean_table
+
+
+def build_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
+    """The asset `splits`."""
+
+    @dg.asset(
+        **policy(spec, "preparation", kinds={"pandas"}, version=contract_version(spec)),
+        ins={"clean_table": of(spec, "clean_table")},
+    )
+    def splits(clean_table: DataFrame, settings: Settings) -> dg.MaterializeResult[DataFrame]:
+        """Training rows with their folds, and test rows that nothing looks at before the evaluation."""
+        from ml_assets.learning.splitting import split
+
+        parts = split(spec, clean_table, seed=settings.seed)
+        sizes = parts["part"].value_counts()
+        metadata = {
+            "dagster/row_count": len(parts),
+            "training_rows": int(sizes.get("train", 0)),
+            "test_rows": int(sizes.get("test", 0)),
+            "folds": int(parts["fold"].max()) + 1,
+        }
+        return dg.MaterializeResult(value=parts, metadata=metadata)
+
+    return splits

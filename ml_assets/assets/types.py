@@ -1,0 +1,40 @@
+"""Names of stored values for the annotations of assets; at run time they are `Any`, so that nothing heavy is loaded."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from ml_assets.evaluation.card import Card
+    from ml_assets.evaluation.comparison import Leaderboard
+    from ml_assets.evaluation.gate import Verdict
+    from ml_assets.evaluation.record import Evaluation
+    from ml_assets.features.plan import FeatureSet
+    from ml_assets.learning.fitted_model import FittedModel
+    from ml_assets.learning.search_result import SearchResult
+    from ml_assets.monitoring.decision import RetrainDecision
+    from ml_assets.monitoring.drift import DriftReport
+    from ml_assets.monitoring.live_window import LiveWindow
+    from ml_assets.monitoring.performance import LivePerformance
+    from ml_assets.monitoring.profile import Profile
+    from ml_assets.resources.registry import Registration
+else:
+    Card = DataFrame = DriftReport = Evaluation = FeatureSet = FittedModel = Leaderboard = Any
+    LivePerformance = LiveWindow = Profile = Registration = RetrainDecision = SearchResult = Verdict = Any
+
+__all__ = [
+    "Card",
+    "DataFrame",
+    "DriftReport",
+    "Evaluation",
+    "FeatureSet",
+    "FittedModel",
+    "Leaderboard",
+    "LivePerformance",
+    "LiveWindow",
+    "Profile",
+    "Registration",
+    "RetrainDecision",
+    "SearchResult",
+    "Verdict",
+]

@@ -1,0 +1,106 @@
+"""Sensors: new files, new live rows and decisions to retrain become one run each. What a run does is the assets' part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from ml_assets.assets.policy import whole_range
+from ml_assets.automation import selections
+from ml_assets.home import Home
+
+SETTLE_SECONDS = 2.0
+"""A file that changed less than this ago may still be being copied; it is taken at a later tick."""
+
+INTERVAL_SECONDS = 15
+
+
+def build_sensors(datasets: Sequence[str]) -> list[dg.SensorDefinition]:
+    """All sensors over `datasets`; they run as soon as a daemon does."""
+    return [_incoming_files(datasets), _live_rows(datasets), _retrain_on_decision(datasets)]
+
+
+def _sensor(
+    name: str,
+    selection: dg.AssetSelection,
+    evaluate: Callable[[dg.SensorEvaluationContext], Iterator[object]],
+) -> dg.SensorDefinition:
+    return dg.SensorDefinition(
+        name=name,
+        description=evaluate.__doc__,
+        asset_selection=selection,
+        evaluation_fn=evaluate,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+
+
+def _incoming_files(datasets: Sequence[str]) -> dg.SensorDefinition:
+    def evaluate(context: dg.SensorEvaluationContext) -> Iterator[object]:
+        """Re-trains a dataset, all families, once for each new state of `data/incoming/<dataset>/*.csv`."""
+        seen: dict[str, str] = json.loads(context.cursor or "{}")
+        for dataset in datasets:
+            state = incoming_state(Home.current().incoming / dataset, now=time.time())
+            if state and state != seen.get(dataset):
+                seen[dataset] = state
+                yield _request(dataset, selections.TRAINING, f"incoming/{dataset}/{state}", "incoming files")
+        context.update_cursor(json.dumps(seen))
+
+    return _sensor("incoming_files", dg.AssetSelection.all(), evaluate)
+
+
+def incoming_state(folder: Path, *, now: float) -> str:
+    """A short name for the CSV files in `folder` as they are; empty where there are none or one is still growing."""
+    files = sorted(p for p in folder.glob("*.csv") if p.is_file() and not p.name.startswith("."))
+    stats = [(file.name, status.st_size, status.st_mtime) for file in files for status in (file.stat(),)]
+    if not stats or any(now - changed < SETTLE_SECONDS for _, _, changed in stats):
+        return ""
+    return hashlib.sha256(json.dumps(stats).encode()).hexdigest()[:16]
+
+
+def _live_rows(datasets: Sequence[str]) -> dg.SensorDefinition:
+    def evaluate(context: dg.SensorEvaluationContext) -> Iterator[object]:
+        """Looks at drift and live performance of a dataset once the server has logged more rows for it."""
+        from ml_assets.resources.settings import Settings
+        from ml_assets.serving.prediction_log import PredictionLog
+
+        log_file = Home.current().prediction_log
+        if not log_file.exists():
+            yield dg.SkipReason("no server has answered a request yet")
+            return
+        seen: dict[str, int] = json.loads(context.cursor or "{}")
+        log, step = PredictionLog(log_file), Settings().minimum_live_rows
+        for dataset in datasets:
+            rows = log.count_rows(dataset, since=0.0)
+            if rows - seen.get(dataset, 0) >= step:
+                seen[dataset] = rows
+                yield _request(dataset, selections.LIVE, f"live/{dataset}/{rows}", "new live rows")
+        context.update_cursor(json.dumps(seen))
+
+    return _sensor("live_rows", selections.monitoring(list(datasets)), evaluate)
+
+
+def _retrain_on_decision(datasets: Sequence[str]) -> dg.SensorDefinition:
+    def evaluate(context: dg.SensorEvaluationContext) -> Iterator[object]:
+        """Turns each decision to retrain into one run of that dataset, all families."""
+        from ml_assets.assets.monitoring import last_decision
+
+        for dataset in datasets:
+            decision = last_decision(dataset)
+            if decision is not None and decision.retrain:
+                yield _request(
+                    dataset, selections.TRAINING, f"retrain/{dataset}/{decision.decision_id}", decision.reason
+                )
+
+    return _sensor("retrain_on_decision", dg.AssetSelection.all(), evaluate)
+
+
+def _request(dataset: str, assets: Sequence[str], run_key: str, reason: str) -> dg.RunRequest:
+    """A run of all families; Dagster starts at most one for each `run_key`."""
+    tags = {**whole_range(), "ml_assets/dataset": dataset, "ml_assets/reason": reason}
+    return dg.RunRequest(run_key=run_key, asset_selection=selections.keys(dataset, assets), tags=tags)

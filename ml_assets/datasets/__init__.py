@@ -1,0 +1,1 @@
+"""Contracts and the canonical files they describe."""

@@ -1,0 +1,75 @@
+"""The errors of ml_assets; each message names what is wrong, where, and the remedy. No handling of them lives here.
+
+::
+
+    MlAssetsError                exit code 1   something failed
+    ├── IntegrityError                         bytes on disk are not the ones that were recorded
+    ├── StorageError                           the home cannot be read or written (read-only, full)
+    ├── TrainingError                          no usable model came out of a search
+    ├── ServingError                           the server has no model to answer with, or cannot start
+    └── UserError                exit code 2   the input has to change, not the program
+        ├── UnknownNameError                   a dataset, family or version that does not exist
+        ├── SettingError                       a budget, core count or path that makes no sense
+        ├── ContractError                      a mistake in a contract's YAML
+        ├── SourceError                        a file that cannot be read as the table it should be
+        └── ContractViolation                  a table that was read and breaks its contract
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MlAssetsError(Exception):
+    """Base of every error of ours; `exit_code` is what a command ends with when the error reaches it."""
+
+    exit_code = 1
+
+
+class IntegrityError(MlAssetsError):
+    """Bytes on disk differ from what was recorded when they were written."""
+
+
+class StorageError(MlAssetsError):
+    """The home cannot be read or written."""
+
+
+class TrainingError(MlAssetsError):
+    """A search ended without a usable model."""
+
+
+class ServingError(MlAssetsError):
+    """The server cannot answer, or cannot start."""
+
+
+class UserError(MlAssetsError):
+    """The input has to change, not the program."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UserError):
+    """A name that does not exist; the message offers the nearest that does."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names) or 'none'}"
+        super().__init__(f"unknown {kind} '{name}': {hint}")
+
+
+class SettingError(UserError):
+    """A setting with a value that makes no sense."""
+
+
+class ContractError(UserError):
+    """A mistake in a contract's YAML."""
+
+
+class SourceError(UserError):
+    """A file that cannot be read as the table it should be."""
+
+
+class ContractViolation(UserError):
+    """A table that was read and breaks its contract."""

@@ -1,0 +1,1 @@
+"""Scores, comparisons, plots and the page a person reads."""

@@ -1,0 +1,212 @@
+"""What a model card says: its sentences and tables. How the page looks belongs in `card.html.j2`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ml_assets.datasets.spec import Column, DatasetSpec, Task
+from ml_assets.evaluation.metrics import METRICS
+from ml_assets.evaluation.wording import duration, listed, number, percent, size, with_error
+from ml_assets.evaluation.wording import p_value as p_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ml_assets.evaluation.baseline import Baseline
+    from ml_assets.evaluation.comparison import Leaderboard
+    from ml_assets.evaluation.record import Evaluation
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page; the first cell of a row is its heading."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def words(name: str) -> str:
+    """A name of the program as words."""
+    return name.replace("_", " ")
+
+
+def purpose(spec: DatasetSpec) -> str:
+    """One sentence on what is predicted from what."""
+    target = spec.columns[spec.target]
+    what = target.description.strip().rstrip(".") or words(spec.target)
+    unit = f", in {target.unit}" if target.unit else ""
+    kind = "a number" if spec.task is Task.REGRESSION else f"one of {_class_count(spec)}classes"
+    return f"What it predicts: {what} ({kind}{unit}), from {len(spec.feature_columns)} columns of a row."
+
+
+def headline(spec: DatasetSpec, evaluation: Evaluation, baseline: Baseline) -> str:
+    """The result in words a manager understands: against the simplest guess, on unseen rows."""
+    ours, theirs = evaluation.test_metrics, baseline.test_metrics
+    rows = f"{evaluation.test_rows:,} rows that it had never seen"
+    if evaluation.task is Task.REGRESSION:
+        unit = f" {spec.columns[spec.target].unit or ''}".rstrip()
+        return (
+            f"On {rows}, half of its answers were within {number(ours['median_absolute_error'], 3)}{unit} "
+            f"of the truth. Always answering the average would have been within "
+            f"{number(theirs['median_absolute_error'], 3)}{unit} half of the time."
+        )
+    return (
+        f"On {rows}, it named the right class in {percent(ours['accuracy'])} of the cases. Always naming the "
+        f"commonest class would have been right in {percent(theirs['accuracy'])}."
+    )
+
+
+def standing(board: Leaderboard) -> str:
+    """Who won, and who cannot be told from the winner."""
+    others = [words(family) for family in board.indistinguishable]
+    if len(board.rows) == 1:
+        return f"Only one family could be compared, {words(board.winner)}."
+    start = f"Of {len(board.rows)} families, {words(board.winner)} has the best cross-validated score."
+    if not others:
+        return f"{start} The difference to every other family is larger than the noise of the folds."
+    return (
+        f"{start} The folds cannot tell it from {listed(others)}: the difference is within their noise "
+        f"(corrected paired t-test, limit {board.alpha:g})."
+    )
+
+
+def scores_table(spec: DatasetSpec, evaluation: Evaluation, baseline: Baseline) -> Table:
+    """Every metric: out of fold, on test rows, and the baseline's."""
+    unit = spec.columns[spec.target].unit
+    rows = []
+    for name, metric in METRICS[evaluation.task].items():
+        direction = "↓" if metric.lower_is_better else "↑"
+        of_unit = f", {unit}" if unit and metric.in_target_units else ""
+        label = f"{metric.label}{of_unit} {direction}"
+        columns = (evaluation.oof_metrics, evaluation.test_metrics, baseline.test_metrics)
+        places = 12 if metric.in_target_units else 4
+        cells = (round(values[name], places) for values in columns)
+        rows.append((label, *map(number, cells)))
+    caption = f"All metrics of the winner (↓ lower, ↑ higher is better); baseline: always {baseline.guess}"
+    return Table(caption, ("Metric", "Out of fold", "Test rows", "Baseline, test rows"), tuple(rows))
+
+
+def result_table(evaluation: Evaluation, baseline: Baseline) -> Table:
+    """The primary metric of model and baseline, each with its standard error."""
+    label = METRICS[evaluation.task][evaluation.metric].label
+    saved = percent(1 - evaluation.cv_score / baseline.cv_score) if baseline.cv_score else "not defined"
+    rows = (
+        (
+            f"Cross-validated {label}",
+            with_error(evaluation.cv_score, evaluation.cv_standard_error),
+            with_error(baseline.cv_score, baseline.cv_standard_error),
+        ),
+        (
+            "The same on test rows",
+            with_error(evaluation.test_score, evaluation.test_standard_error),
+            number(baseline.test_score),
+        ),
+        ("Loss saved, cross-validated", saved, "0 %"),
+    )
+    caption = f"{label.capitalize()} (lower is better) ± standard error, over folds and over test rows"
+    return Table(caption, ("", words(evaluation.family), "Baseline"), rows)
+
+
+def leaderboard_table(board: Leaderboard) -> Table:
+    """The families, best first."""
+    rows = []
+    for row in board.rows:
+        if row.family == board.winner:
+            verdict = "winner"
+        else:
+            verdict = ("same within noise, " if row.indistinguishable else "worse, ") + p_text(row.p_value)
+        rows.append(
+            (
+                words(row.family),
+                with_error(row.cv_score, row.cv_standard_error),
+                verdict,
+                number(row.test_score),
+                duration(row.seconds),
+                f"{row.predict_ms_per_1000_rows:,.1f} ms",
+                size(row.model_bytes),
+            )
+        )
+    header = (
+        "Family",
+        "Cross-validated",
+        "Against the winner",
+        "Test rows",
+        "Training",
+        "1000 rows take",
+        "Model size",
+    )
+    label = METRICS[board.task][board.metric].label
+    caption = f"Families by cross-validated {label} ± standard error, best first; test rows never choose"
+    return Table(caption, header, tuple(rows))
+
+
+def columns_table(spec: DatasetSpec) -> Table:
+    """The target and the features as the contract describes them."""
+    rows = tuple(
+        (name, "target" if name == spec.target else "feature", _kind(spec.columns[name]), _described(column))
+        for name, column in spec.columns.items()
+        if column.sensitive is None
+    )
+    return Table("Columns", ("Column", "Role", "Values", "Meaning"), rows)
+
+
+def sensitive_table(spec: DatasetSpec) -> Table | None:
+    """Columns that are kept from the model, and why; None where there are none."""
+    rows = tuple((name, c.sensitive) for name, c in spec.columns.items() if c.sensitive is not None)
+    return Table("Sensitive columns, not used as features", ("Column", "Why"), rows) if rows else None
+
+
+def pairs_table(caption: str, pairs: Mapping[str, object], header: tuple[str, str]) -> Table:
+    """A mapping as a table of two columns."""
+    rows = tuple((str(k), f"{v:.6g}" if isinstance(v, float) else str(v)) for k, v in pairs.items())
+    return Table(caption, header, rows)
+
+
+def limits(spec: DatasetSpec, evaluation: Evaluation) -> list[str]:
+    """What a person must not rely on."""
+    found = [
+        f"The scores hold for rows like the {evaluation.train_rows:,} it was trained on. Where the world has "
+        "moved on since, they do not; the drift report says how far it has.",
+        "Outside the values listed below the model has seen nothing; what it answers there is a guess.",
+        "The standard errors say how much a score moves with the choice of rows. They are no interval for a "
+        "single answer.",
+        "Importances and correlations describe the model and the data. They do not say what would happen if "
+        "somebody changed a column.",
+    ]
+    if evaluation.test_rows < 200:
+        found.insert(
+            1,
+            f"There are only {evaluation.test_rows} test rows: a score on them is a rough figure, and a "
+            "perfect one does not promise perfection.",
+        )
+    if sensitive_table(spec) is not None:
+        found.append(
+            "Sensitive columns are not features, but other columns may stand in for them. Leaving a column "
+            "out does not make a model fair."
+        )
+    if evaluation.task is Task.CLASSIFICATION:
+        found.append("A probability is as good as the calibration plot shows, not better.")
+    return found
+
+
+def _class_count(spec: DatasetSpec) -> str:
+    return f"{len(spec.labels)} " if spec.labels else "several "
+
+
+def _kind(column: Column) -> str:
+    unit = f" {column.unit}" if column.unit else ""
+    if column.allowed:
+        shown = ", ".join(column.allowed[:8])
+        return shown + (f" and {len(column.allowed) - 8} more" if len(column.allowed) > 8 else "")
+    if column.range:
+        return f"{column.range[0]:,g} to {column.range[1]:,g}{unit}"
+    return {"float": "number", "integer": "whole number", "category": "label"}[column.dtype] + (
+        f" in{unit}" if unit else ""
+    )
+
+
+def _described(column: Column) -> str:
+    missing = f"up to {percent(column.missing_share)} missing" if column.missing_share else ""
+    return "; ".join(filter(None, (column.description.strip(), missing)))

@@ -1,0 +1,174 @@
+"""Making the record of one fitted model; comparing records belongs in `comparison`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ml_assets.datasets.spec import DatasetSpec, Task
+from ml_assets.errors import TrainingError
+from ml_assets.evaluation.explanations import permutation_importance
+from ml_assets.evaluation.metrics import FloatArray, Labels, fold_scores, primary_metric, score
+from ml_assets.evaluation.record import Evaluation, prediction_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SPEED_ROWS = 1000
+
+
+def evaluate(
+    spec: DatasetSpec,
+    *,
+    family: str,
+    params: Mapping[str, Any],
+    pipeline: Any,
+    table: pd.DataFrame,
+    splits: pd.DataFrame,
+    oof_prediction: FloatArray,
+    fit_seconds: float,
+    search_seconds: float,
+    trials: int,
+    model_bytes: int,
+    model_sha256: str,
+    data_hash: str,
+    splits_hash: str,
+    seed: int = 0,
+    importance_rows: int = 1000,
+    importance_repeats: int = 3,
+    importance_seconds: float = 3.0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Evaluation:
+    """The record of `pipeline`, which was fitted on all training rows; this is where test rows are scored.
+
+    Args:
+        spec: the dataset's contract.
+        family: name of the model family.
+        params: hyperparameters of the model.
+        pipeline: scikit-learn API; takes raw rows with the contract's feature columns.
+        table: the clean table, indexed by row_id.
+        splits: columns `part` and `fold`, indexed by row_id.
+        oof_prediction: out-of-fold predictions of the training rows in the order of `splits`; probabilities
+            in the order of `pipeline.classes_`.
+        fit_seconds: of the final fit.
+        search_seconds: of this family's share of the search.
+        trials: of this family in the search.
+        model_bytes: size of the stored model.
+        model_sha256: of the stored model.
+        data_hash: of the clean table.
+        splits_hash: of the splits.
+        seed: of the shuffles behind the importances.
+        importance_rows: most test rows that importances are measured on.
+        importance_repeats: shuffles of each column.
+        importance_seconds: about the most time spent on importances; slow models get fewer rows.
+        clock: monotonic seconds.
+
+    Raises:
+        TrainingError: the predictions do not fit the rows, or a row has a class the model does not know.
+    """
+    train, test = splits[splits["part"] == "train"], splits[splits["part"] == "test"]
+    if len(oof_prediction) != len(train):
+        raise TrainingError(
+            f"{spec.name}: {family} has {len(oof_prediction)} out-of-fold predictions for {len(train)} "
+            "training rows; tune the family again on these splits"
+        )
+    classes = tuple(map(str, pipeline.classes_)) if spec.task is Task.CLASSIFICATION else ()
+    y_train, y_test = true_values(spec, table.loc[train.index]), true_values(spec, table.loc[test.index])
+    X_test = table.loc[test.index, list(spec.feature_columns)]
+    test_prediction = predict(spec.task, pipeline, X_test)
+    milliseconds = predict_ms(spec.task, pipeline, X_test, clock)
+    by_fold = fold_scores(spec.task, y_train, oof_prediction, train["fold"].to_numpy(), classes)
+    return Evaluation(
+        dataset=spec.name,
+        family=family,
+        task=spec.task,
+        metric=primary_metric(spec.task),
+        classes=classes,
+        params=dict(params),
+        cv_score=float(by_fold.mean()),
+        cv_standard_error=standard_error(by_fold),
+        fold_scores=tuple(map(float, by_fold)),
+        oof_metrics=score(spec.task, y_train, oof_prediction, classes),
+        test_metrics=score(spec.task, y_test, test_prediction, classes),
+        train_rows=len(train),
+        test_rows=len(test),
+        fit_seconds=fit_seconds,
+        search_seconds=search_seconds,
+        trials=trials,
+        predict_ms_per_1000_rows=milliseconds,
+        model_bytes=model_bytes,
+        model_sha256=model_sha256,
+        data_hash=data_hash,
+        splits_hash=splits_hash,
+        oof=_prediction_table(spec.task, classes, train, y_train, oof_prediction),
+        test=_prediction_table(spec.task, classes, test, y_test, test_prediction),
+        importance=permutation_importance(
+            lambda rows: predict(spec.task, pipeline, rows),
+            X_test,
+            y_test,
+            task=spec.task,
+            classes=classes,
+            rows=affordable_rows(
+                milliseconds, X_test.shape[1] * importance_repeats, importance_seconds, importance_rows
+            ),
+            repeats=importance_repeats,
+            seed=seed,
+        ),
+    )
+
+
+def predict(task: Task, pipeline: Any, rows: pd.DataFrame) -> FloatArray:
+    """Predictions of raw rows as float64: numbers (n,), or probabilities (n, n_classes); n may be 0."""
+    if rows.empty:
+        return np.empty(0) if task is Task.REGRESSION else np.empty((0, len(pipeline.classes_)))
+    raw = pipeline.predict(rows) if task is Task.REGRESSION else pipeline.predict_proba(rows)
+    return np.asarray(raw, dtype=np.float64)
+
+
+def true_values(spec: DatasetSpec, rows: pd.DataFrame) -> Labels:
+    """The target of `rows`: float64, or labels as an object array of str."""
+    target = rows[spec.target]
+    if spec.task is Task.REGRESSION:
+        return target.to_numpy(dtype=np.float64)
+    return target.astype(str).to_numpy(dtype=object)
+
+
+def standard_error(fold_values: FloatArray) -> float:
+    """Standard deviation (ddof 1) over the root of the number of folds; NaN for a single fold."""
+    k = len(fold_values)
+    return float(fold_values.std(ddof=1) / np.sqrt(k)) if k > 1 else float("nan")
+
+
+def predict_ms(task: Task, pipeline: Any, rows: pd.DataFrame, clock: Callable[[], float]) -> float:
+    """Milliseconds of one prediction call with 1000 rows; fewer rows than that are repeated."""
+    if rows.empty:
+        return float("nan")
+    batch = rows.iloc[np.resize(np.arange(len(rows)), SPEED_ROWS)]
+    start = clock()
+    predict(task, pipeline, batch)
+    return 1000 * (clock() - start)
+
+
+def affordable_rows(ms_per_1000: float, calls: int, seconds: float, most: int) -> int:
+    """Largest of `most`, most/2, most/4 … (not below 100) with which `calls` predictions fit `seconds`."""
+    rows = most
+    while rows > 200 and calls * ms_per_1000 * rows / 1e6 > seconds:
+        rows //= 2
+    return rows
+
+
+def _prediction_table(
+    task: Task,
+    classes: tuple[str, ...],
+    rows: pd.DataFrame,
+    y_true: Labels,
+    prediction: FloatArray,
+) -> pd.DataFrame:
+    columns = prediction_columns(task, classes)
+    table = pd.DataFrame(prediction.reshape(len(rows), len(columns)), index=rows.index, columns=columns)
+    table.insert(0, "fold", rows["fold"].to_numpy())
+    table.insert(0, "y", y_true)
+    return table

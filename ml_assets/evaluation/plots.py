@@ -1,0 +1,87 @@
+"""Which plots each asset shows, by name; each is PNG bytes. How they are drawn belongs in `…_plots`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ml_assets.datasets.spec import DatasetSpec, Task
+from ml_assets.evaluation import model_plots
+from ml_assets.evaluation.canvas import axis_label
+from ml_assets.evaluation.data_plots import correlation, feature_distributions, target_distribution
+from ml_assets.evaluation.record import labels_of
+from ml_assets.evaluation.search_plots import Trials, learning_curve, search
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ml_assets.evaluation.baseline import Baseline
+    from ml_assets.evaluation.comparison import Leaderboard
+    from ml_assets.evaluation.record import Evaluation
+
+
+def data_plots(spec: DatasetSpec, table: pd.DataFrame) -> dict[str, bytes]:
+    """`target_distribution`, `feature_distributions` and `correlation` of a clean table."""
+    return {
+        "target_distribution": target_distribution(spec, table),
+        "feature_distributions": feature_distributions(spec, table),
+        "correlation": correlation(spec, table),
+    }
+
+
+def model_plot_set(spec: DatasetSpec, evaluation: Evaluation) -> dict[str, bytes]:
+    """`residuals` or `confusion_matrix`, `calibration` and `importances` of one family, on test rows."""
+    y_true, prediction = labels_of(evaluation.test), evaluation.test_prediction
+    label = axis_label(spec, spec.target)
+    if evaluation.task is Task.REGRESSION:
+        plots = {
+            "residuals": model_plots.residuals(y_true, prediction, label=label),
+            "calibration": model_plots.binned_calibration(y_true, prediction, label=label),
+        }
+    else:
+        plots = {
+            "confusion_matrix": model_plots.confusion_matrix(y_true, prediction, evaluation.classes),
+            "calibration": model_plots.reliability(y_true, prediction, evaluation.classes),
+        }
+    unit = score_unit(spec)
+    plots["importances"] = model_plots.importances(evaluation.importance, metric=evaluation.metric, unit=unit)
+    return plots
+
+
+def search_plots(spec: DatasetSpec, trials: Trials, *, metric: str) -> dict[str, bytes]:
+    """`search`: the trials of all families."""
+    return {"search": search(trials, metric=metric, unit=score_unit(spec))}
+
+
+def learning_curve_plot(spec: DatasetSpec, trials: Trials, *, family: str, metric: str) -> dict[str, bytes]:
+    """`learning_curve`: the trials of one family."""
+    curve = learning_curve(trials, family=family, metric=metric, unit=score_unit(spec))
+    return {"learning_curve": curve}
+
+
+def leaderboard_plot(spec: DatasetSpec, board: Leaderboard, baseline: Baseline | None = None) -> dict[str, bytes]:
+    """`leaderboard`: the families with their standard errors."""
+    return {"leaderboard": model_plots.leaderboard(board, baseline=baseline, unit=score_unit(spec))}
+
+
+def card_plots(
+    spec: DatasetSpec,
+    table: pd.DataFrame,
+    board: Leaderboard,
+    evaluation: Evaluation,
+    *,
+    trials: Trials | None = None,
+    baseline: Baseline | None = None,
+) -> dict[str, bytes]:
+    """Every plot of a model card, in the order a reader meets them; `evaluation` is the winner's."""
+    searched = {} if trials is None else search_plots(spec, trials, metric=board.metric)
+    return {
+        **leaderboard_plot(spec, board, baseline),
+        **model_plot_set(spec, evaluation),
+        **searched,
+        **data_plots(spec, table),
+    }
+
+
+def score_unit(spec: DatasetSpec) -> str:
+    """Unit of the primary metric: the target's for a regression, none for a classification."""
+    return spec.columns[spec.target].unit or "" if spec.task is Task.REGRESSION else ""

@@ -1,0 +1,56 @@
+"""What a model family is: estimator, starting point, search space, input needs. Finding families belongs in the registry."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ml_assets.datasets.spec import Task
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+    from sklearn.base import BaseEstimator
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ProblemShape:
+    """What a family may know before it sees the data: the task and sizes of the training table."""
+
+    task: Task
+    rows: int
+    columns: int
+    classes: int = 0
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether the target is a class label."""
+        return self.task is Task.CLASSIFICATION
+
+
+class Family(ABC):
+    """One kind of model; a subclass in a module of its own, offered there as `FAMILY`, is all it takes to add one."""
+
+    title: str
+    """Name a person reads."""
+
+    version: str = "1"
+    """Raise it when the same parameters would give another model; Dagster then knows its results are stale."""
+
+    @abstractmethod
+    def defaults(self, shape: ProblemShape) -> dict[str, Any]:
+        """Parameters worth trying first on a table of this shape; a point of the space that `suggest` draws from."""
+
+    @abstractmethod
+    def suggest(self, trial: Trial, shape: ProblemShape) -> dict[str, Any]:
+        """Parameters the search tries next, drawn through `trial`."""
+
+    @abstractmethod
+    def estimator(self, params: Params, shape: ProblemShape, *, seed: int) -> BaseEstimator:
+        """Unfitted scikit-learn estimator for an all-number table that may have gaps; it runs on one thread.
+
+        A classifier gives `predict_proba` and takes its labels as they are.
+        """

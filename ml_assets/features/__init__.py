@@ -1,0 +1,1 @@
+"""Transformers of the feature plan, fitted on training rows only."""

@@ -1,0 +1,1 @@
+"""Splitting, searching and fitting."""

@@ -1,0 +1,127 @@
+"""What runs inside a pool worker: one fit on one fold, or one final fit. Who runs next is decided in `search`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from ml_assets.datasets.spec import DatasetSpec, Task
+from ml_assets.families import load_family
+from ml_assets.families.base import Params, ProblemShape
+from ml_assets.features.plan import FeaturePlan
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sklearn.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Everything a fit may see: the training rows with their folds, and nothing of the test rows.
+
+    Attributes:
+        table: clean rows, indexed by row_id.
+        fold: number of the fold each row is held out in, (n,).
+        plan: unfitted feature plan; every fit fits a copy of its own.
+    """
+
+    spec: DatasetSpec
+    table: pd.DataFrame
+    fold: NDArray[np.int64]
+    plan: FeaturePlan
+    seed: int
+
+    @classmethod
+    def of(
+        cls, spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame, plan: FeaturePlan, *, seed: int
+    ) -> TrainingRows:
+        """The training part of a clean `table`, in the order of `splits`."""
+        training = splits[splits["part"] == "train"]
+        return cls(spec, table.loc[training.index], training["fold"].to_numpy(), clone(plan), seed)
+
+    @property
+    def target(self) -> NDArray[Any]:
+        """Target values (n,): float64, or labels as objects."""
+        return self.table[self.spec.target].to_numpy()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Labels in sorted order, as scikit-learn orders them; empty for a regression."""
+        return tuple(sorted(set(self.target))) if self.spec.task is Task.CLASSIFICATION else ()
+
+    @property
+    def shape(self) -> ProblemShape:
+        """What families may know about the problem."""
+        columns = len(self.plan.numeric) + len(self.plan.categorical) + len(self.plan.ratios)
+        return ProblemShape(self.spec.task, len(self.table), columns, len(self.classes))
+
+
+@dataclass(frozen=True)
+class FoldFit:
+    """Predictions for the rows of one fold by a model that saw the other folds, and the seconds it took."""
+
+    prediction: NDArray[np.float64]
+    seconds: float
+
+
+_rows: TrainingRows | None = None
+
+
+def start(rows: TrainingRows) -> None:
+    """Gives this worker its rows; runs once when the worker starts."""
+    global _rows  # noqa: PLW0603  a pool's initializer has no other way to hand data to its tasks
+    _rows = rows
+    _fold_features.cache_clear()
+
+
+def _training_rows() -> TrainingRows:
+    if _rows is None:
+        raise RuntimeError("the worker was not started with its rows")
+    return _rows
+
+
+@lru_cache(maxsize=32)
+def _fold_features(fold: int) -> tuple[pd.DataFrame, NDArray[Any], pd.DataFrame]:
+    rows = _training_rows()
+    inside, outside = rows.fold != fold, rows.fold == fold
+    plan = clone(rows.plan).fit(rows.table[inside])
+    return plan.transform(rows.table[inside]), rows.target[inside], plan.transform(rows.table[outside])
+
+
+def fit_fold(family: str, params: Params, fold: int) -> FoldFit:
+    """Out-of-fold predictions of one setting on one fold; the feature plan is fitted outside the fold too."""
+    rows = _training_rows()
+    started = time.perf_counter()
+    features, target, held_out = _fold_features(fold)
+    estimator = load_family(family).estimator(params, rows.shape, seed=rows.seed)
+    estimator.fit(features, target)
+    prediction = predict(estimator, held_out, rows.classes)
+    return FoldFit(prediction, time.perf_counter() - started)
+
+
+def predict(estimator: Any, X: pd.DataFrame, classes: tuple[str, ...]) -> NDArray[np.float64]:
+    """Numbers (n,), or probabilities (n, k) in the order of `classes`; a class it never saw gets zero."""
+    if not classes:
+        return np.asarray(estimator.predict(X), dtype=np.float64)
+    probabilities = np.zeros((len(X), len(classes)))
+    seen = [classes.index(label) for label in estimator.classes_]
+    probabilities[:, seen] = estimator.predict_proba(X)
+    return probabilities
+
+
+def fit_pipeline(family: str, params: Params) -> tuple[Pipeline, float]:
+    """Pipeline from raw rows to predictions, fitted on all training rows, and the seconds it took."""
+    from sklearn.pipeline import Pipeline
+
+    rows = _training_rows()
+    started = time.perf_counter()
+    estimator = load_family(family).estimator(params, rows.shape, seed=rows.seed)
+    pipeline = Pipeline([("features", clone(rows.plan)), ("estimator", estimator)])
+    pipeline.fit(rows.table[list(rows.spec.feature_columns)], rows.target)
+    return pipeline, time.perf_counter() - started

@@ -1,0 +1,63 @@
+"""How many cores there are and what a new process loads first; what runs in the processes belongs elsewhere."""
+
+from __future__ import annotations
+
+import os
+
+from ml_assets.errors import SettingError
+
+CORES_VARIABLE = "ML_ASSETS_CORES"
+
+WORKER_MODULES = (
+    "ml_assets.learning.worker",
+    "sklearn.calibration",
+    "sklearn.ensemble",
+    "sklearn.impute",
+    "sklearn.kernel_approximation",
+    "sklearn.linear_model",
+    "sklearn.preprocessing",
+    "sklearn.svm",
+    "xgboost",
+)
+"""What a pool worker needs before its first fit."""
+
+STEP_MODULES = (
+    *WORKER_MODULES,
+    "ml_assets.datasets.tables",
+    "ml_assets.evaluation.card",
+    "ml_assets.evaluation.plots",
+    "ml_assets.learning.search",
+    "ml_assets.resources.tracking",
+    "ml_assets.validation.contract_checks",
+    "mlflow.sklearn",
+    "optuna",
+    "pandera.pandas",
+    "pebble",
+)
+"""What Dagster's fork server loads once, so that each step starts in a fraction of a second."""
+
+
+def cores() -> int:
+    """Cores this project may use: `ML_ASSETS_CORES`, else those this process may run on.
+
+    Raises:
+        SettingError: the variable is no whole number from 1 up.
+    """
+    named = os.environ.get(CORES_VARIABLE)
+    if named is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not named.isdigit() or int(named) < 1:
+        raise SettingError(f"{CORES_VARIABLE} is '{named}'; give a whole number from 1 up")
+    return int(named)
+
+
+def one_thread_each() -> None:
+    """Makes numeric libraries loaded later use one thread a process and sleep, not spin, while they wait.
+
+    Work is spread over processes: two workers of one thread beat one of two, and OpenMP's spinning on a busy
+    machine can slow a small fit tenfold. What the user has set stays.
+    """
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")

@@ -1,0 +1,1 @@
+"""What assets share through Dagster: stored tables, MLflow, settings."""

@@ -1,0 +1,144 @@
+"""The model registry in MLflow: versions, where they come from, and the aliases on them. Runs belong in `tracking`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ml_assets.home import Home
+from ml_assets.resources.tracking import mlflow_client, tracking_lock
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
+
+    from ml_assets.serving.host import ChampionRef
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+FILE = "registration.json"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a registered version comes from; MLflow keeps it as the version's tags.
+
+    Attributes:
+        model_sha256: hash of the pipeline file; it is loaded only if its bytes still match.
+        model_path: the pipeline file below the home's `data`.
+        fold_scores: primary metric on each fold.
+    """
+
+    dataset: str
+    family: str
+    dagster_run_id: str
+    code_version: str
+    data_hash: str
+    splits_hash: str
+    model_sha256: str
+    model_path: str
+    metric: str
+    cv_score: float
+    test_score: float
+    fold_scores: tuple[float, ...]
+
+    def tags(self) -> dict[str, str]:
+        """The origin as MLflow's tags, each value as JSON or as the string it is."""
+        return {k: v if isinstance(v, str) else json.dumps(v) for k, v in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One version in the registry."""
+
+    version: str
+    mlflow_run_id: str
+    origin: Origin
+
+    @classmethod
+    def of(cls, version: ModelVersion) -> Self:
+        """A version as MLflow knows it."""
+        tags = {f.name: version.tags[f.name] for f in fields(Origin)}
+        numbers = {name: json.loads(tags[name]) for name in ("cv_score", "test_score")}
+        scores = tuple(json.loads(tags["fold_scores"]))
+        return cls(
+            str(version.version), str(version.run_id), Origin(**{**tags, **numbers, "fold_scores": scores})
+        )
+
+    @property
+    def label(self) -> str:
+        """What a person calls the version."""
+        return f"version {self.version}"
+
+    @property
+    def model_file(self) -> Path:
+        """The pipeline file."""
+        return Home.current().data / self.origin.model_path
+
+    def save(self, folder: Path) -> None:
+        """Writes `registration.json`."""
+        (folder / FILE).write_text(json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads back what `save` wrote."""
+        document = json.loads((folder / FILE).read_text())
+        scores = tuple(document["origin"]["fold_scores"])
+        return cls(**{**document, "origin": Origin(**{**document["origin"], "fold_scores": scores})})
+
+
+def find_model_run(client: MlflowClient, dataset: str, model_sha256: str) -> Run | None:
+    """The newest family run that logged the model with these bytes, or None."""
+    experiment = client.get_experiment_by_name(dataset)
+    if experiment is None:
+        return None
+    query = f"tags.model_sha256 = '{model_sha256}'"
+    found = client.search_runs([experiment.experiment_id], query, order_by=["start_time DESC"], max_results=1)
+    return found[0] if found else None
+
+
+def registered(client: MlflowClient, dataset: str, alias: str) -> Registration | None:
+    """The version of `dataset` that `alias` points at, or None."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return Registration.of(client.get_model_version_by_alias(dataset, alias))
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def register(client: MlflowClient, run: Run, origin: Origin) -> Registration:
+    """The version that holds these bytes: one that is there already, else a new one from `run`'s model."""
+    name = origin.dataset
+    with tracking_lock():
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name, tags={"dataset": name})
+        known = client.search_model_versions(f"name = '{name}'", max_results=10_000)
+        same = [v for v in known if v.tags.get("model_sha256") == origin.model_sha256]
+        if same:
+            return Registration.of(max(same, key=lambda v: int(v.version)))
+        source = f"runs:/{run.info.run_id}/model"
+        return Registration.of(client.create_model_version(name, source, run.info.run_id, tags=origin.tags()))
+
+
+def champion_ref(dataset: str) -> ChampionRef | None:
+    """The champion of `dataset` as the registry names it now, or None where there is none yet."""
+    from ml_assets.serving.host import ChampionRef
+
+    champion = registered(mlflow_client(), dataset, CHAMPION)
+    if champion is None:
+        return None
+    return ChampionRef(
+        dataset=dataset,
+        version=champion.version,
+        sha256=champion.origin.model_sha256,
+        path=str(champion.model_file),
+        family=champion.origin.family,
+        run_id=champion.origin.dagster_run_id,
+        data_hash=champion.origin.data_hash,
+    )

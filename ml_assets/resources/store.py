@@ -1,0 +1,113 @@
+"""Dagster's way to the artifact store: an IO manager that keeps one artifact an asset, or one a partition."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from ml_assets.artifacts import ArtifactStore, StoredArtifact
+from ml_assets.errors import StorageError
+from ml_assets.home import Home
+
+FOLDERS = {
+    "raw_table": "raw",
+    "clean_table": "processed",
+    "splits": "processed",
+    "features": "processed",
+    "tuned_params": "models",
+    "model": "models",
+    "registered_model": "models",
+    "deployment": "models",
+    "evaluation": "reports",
+    "comparison": "reports",
+    "model_card": "reports",
+}
+OTHER_FOLDER = "monitoring"
+KEPT_FOR_GOOD = frozenset({"model"})
+
+
+def artifact_key(asset_key: dg.AssetKey, partition: str | None = None) -> tuple[str, ...]:
+    """Where an asset `<dataset>/<asset>` is kept below `data`: folder, dataset, asset, partition."""
+    dataset, asset = asset_key.path
+    return (FOLDERS.get(asset, OTHER_FOLDER), dataset, asset, *([partition] if partition else []))
+
+
+def artifact_store() -> ArtifactStore:
+    """The store of the current home."""
+    return ArtifactStore(Home.current().data)
+
+
+class ArtifactIOManager(dg.ConfigurableIOManager):
+    """Stores what assets return and hands it to the next ones; partitioned assets give and get a dict by partition.
+
+    The data version of an asset is the hash of the bytes stored, so that Dagster calls downstream assets stale
+    exactly when an input's content changed.
+    """
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Stores a value, or a value for each partition."""
+        store, key = artifact_store(), context.asset_key
+        keep = None if key.path[-1] in KEPT_FOR_GOOD else 2
+        if context.has_asset_partitions:
+            wanted = context.asset_partition_keys
+            stored = {p: store.save(artifact_key(key, p), obj[p], keep=keep) for p in wanted}
+            digest = hashlib.sha256("".join(stored[p].sha256 for p in sorted(stored)).encode()).hexdigest()
+        else:
+            stored = {"": store.save(artifact_key(key), obj, keep=keep)}
+            digest = stored[""].sha256
+        context.add_output_metadata({"path": _paths(stored), "sha256": digest})
+        context.step_context.set_data_version(key, dg.DataVersion(digest))
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """The stored value, or a dict of them by partition; partitions never stored are left out."""
+        store, key = artifact_store(), context.asset_key
+        if not context.has_asset_partitions:
+            return store.load(artifact_key(key))
+        there = [p for p in context.asset_partition_keys if store.find(artifact_key(key, p)) is not None]
+        return {p: store.load(artifact_key(key, p)) for p in there}
+
+
+def _paths(stored: dict[str, StoredArtifact]) -> dg.MetadataValue[Any]:
+    if "" in stored:
+        return dg.MetadataValue.path(str(stored[""].path))
+    return dg.MetadataValue.json({partition: str(s.path) for partition, s in stored.items()})
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """The pipeline file of the current model of a family.
+
+    Attributes:
+        folder: the model's folder, content-addressed and never overwritten.
+        file: the pipeline in it.
+        sha256: hash of the pipeline file's bytes.
+        size: bytes of the pipeline file.
+    """
+
+    folder: Path
+    file: Path
+    sha256: str
+    size: int
+
+
+def stored_model(dataset: str, family: str) -> StoredModel:
+    """The current model of `family` on `dataset`.
+
+    Raises:
+        StorageError: there is none yet.
+    """
+    from ml_assets.learning.fitted_model import PIPELINE_FILE
+
+    key = artifact_key(dg.AssetKey([dataset, "model"]), family)
+    stored = artifact_store().find(key)
+    if stored is None:
+        raise StorageError(f"{dataset}: there is no {family} model yet; run `ml-assets run {dataset}`")
+    file = stored.path / PIPELINE_FILE
+    with file.open("rb") as stream:
+        return StoredModel(
+            stored.path, file, hashlib.file_digest(stream, "sha256").hexdigest(), file.stat().st_size
+        )

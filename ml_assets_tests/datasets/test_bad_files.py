@@ -1,0 +1,204 @@
+"""Files that are not the table they should be: one message each, naming file, row, column and remedy."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ml_assets.datasets.spec import load_contract
+from ml_assets.datasets.tables import assemble, read_csv_table
+from ml_assets.errors import ContractViolation, SourceError, UserError
+from ml_assets.validation.contract_checks import check_table, raise_on_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pandas as pd
+
+IRIS = load_contract("iris")
+WINE = load_contract("wine_quality")
+BOSTON = load_contract("boston_housing")
+HEADER = "sepal_length,sepal_width,petal_length,petal_width,species\n"
+ROW = "5.1,3.5,1.4,0.2,Iris-setosa\n"
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[..., pd.DataFrame]:
+    def write_and_read(content: str | bytes, *, spec=IRIS, require_target: bool = True) -> pd.DataFrame:
+        path = tmp_path / "in.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read_csv_table(spec, path, require_target=require_target)
+
+    return write_and_read
+
+
+def test_rows_keep_their_order_and_blank_lines_are_left_out(read) -> None:
+    table = read(HEADER + "7,3,5,2,Iris-virginica\n\n" + ROW + "\n\n")
+    assert list(table["sepal_length"]) == [7.0, 5.1]
+    assert list(table.index) == [0, 1]
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"nowhere\.csv does not exist: check the path"):
+        read_csv_table(IRIS, tmp_path / "nowhere.csv", require_target=True)
+
+
+def test_a_folder_in_place_of_a_file_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="is a folder, and a CSV file is needed"):
+        read_csv_table(IRIS, tmp_path, require_target=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"in\.csv is empty"),
+        (b"\n \n\n", r"in\.csv is empty"),
+        (b"\xef\xbb\xbf", r"in\.csv is empty"),
+        (HEADER, r"in\.csv has a header and no rows"),
+        (HEADER.rstrip(), r"in\.csv has a header and no rows"),
+        (HEADER.replace(",", ";") + ROW.replace(",", ";"), r"looks like a semicolon \(';'\)"),
+        (HEADER.replace(",", "\t") + ROW.replace(",", "\t"), r"looks like a tab"),
+        (HEADER.replace(",", ";") + "5,1;3,5;1,4;0,2;Iris-setosa\n", r"looks like a semicolon"),
+        (ROW + ROW, r"first line looks like data: put a header above it: sepal_length,"),
+        (
+            HEADER + ROW + ROW.replace("0.2", "abc"),
+            r"in\.csv, row 2: column 'petal_width' holds 'abc', and a",
+        ),
+        (HEADER + ROW.replace("0.2", '"0,2"'), r"row 1: column 'petal_width' holds '0,2'.*decimal point"),
+        (HEADER + ROW.replace("0.2", "1_0"), r"row 1: column 'petal_width' holds '1_0'"),
+        (HEADER + ROW.replace("0.2", "0x1F"), r"row 1: column 'petal_width' holds '0x1F'"),
+        (HEADER.encode() + b"5.1,3.5,1.4,0.2,Iris-s\xe9tosa\n", r"byte 80 \(0xe9, line 2\) is not UTF-8"),
+        ((HEADER + ROW).encode("utf-16"), r"byte 0 begins a UTF-16 file"),
+        ((HEADER + ROW).encode("utf-16-le"), r"byte 1 is zero"),
+        (HEADER + ROW.replace("Iris", "x" * 5_000_000), r"row 1: column 'species' holds 5000007 bytes"),
+        ("x" * 5_000_000, r"cell 1 holds 5000000 bytes|first line cannot be read"),
+        (HEADER + ROW + "\n1,2,3\n" + ROW, r"in\.csv, line 4: 3 cells where 5 are needed \('1,2,3'\)"),
+        (HEADER + ROW + ROW + "1,2,3,4,Iris-setosa,6\n", r"in\.csv, line 4: 6 cells where 5 are needed"),
+        (
+            HEADER + ROW + '5.1,3.5,1.4,0.2,"Iris-setosa\n' + ROW,
+            r"row 2: column 'species' holds a line break",
+        ),
+    ],
+)
+def test_a_file_that_is_no_such_table_is_refused_with_its_place(read, content, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        read(content)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (
+            "sepal_length,sepal_width,petal_length,species",
+            r"iris: in\.csv: column 'petal_width' is missing; add",
+        ),
+        (HEADER.strip() + ",smell", r"column 'smell' is not in the contract; remove the columns"),
+        (
+            HEADER.strip().replace("petal_width", "PetalWidth"),
+            r"'petal_width' is missing \(rename 'PetalWidth'\?\)",
+        ),
+        (HEADER.strip() + ",species", r"column 'species' is there twice; keep one of each"),
+        (HEADER.strip() + ",class", r"column 'species' is there twice"),
+        (
+            HEADER.strip() + ",sepal_lenght",
+            r"'sepal_lenght' is not in the contract \(nearest: 'sepal_length'\)",
+        ),
+    ],
+)
+def test_wrong_columns_are_named_with_the_nearest_right_one(read, header: str, message: str) -> None:
+    cells = ["1"] * len(header.split(","))
+    with pytest.raises(ContractViolation, match=message):
+        read(header + "\n" + ",".join(cells) + "\n")
+
+
+def test_a_fraction_in_an_integer_column_names_row_and_value(read) -> None:
+    header = ",".join(BOSTON.columns)
+    cells = ["1"] * 3 + ["0.5"] + ["1"] * 10
+    with pytest.raises(SourceError, match=r"row 1: column 'chas' holds '0\.5', and whole numbers are needed"):
+        read(header + "\n" + ",".join(cells) + "\n", spec=BOSTON)
+    with pytest.raises(SourceError, match=r"column 'chas' holds '1e30', and whole numbers"):
+        read(header + "\n" + ",".join(["1e30" if c == "0.5" else c for c in cells]) + "\n", spec=BOSTON)
+
+
+def test_na_is_a_missing_number_and_a_label_like_any_other(read) -> None:
+    table = read(HEADER + "NA,?,,nan,NA\n 1 ,+2,3e0,.5, \n")
+    assert table.iloc[0, :4].isna().all()
+    assert table.loc[0, "species"] == "NA"
+    assert table.loc[1, "species"] is None
+    assert list(table.iloc[1, :4]) == [1.0, 2.0, 3.0, 0.5]
+
+
+def test_numbers_are_read_to_the_last_bit(read) -> None:
+    texts = ["0.1", "0.99007", "1e-300", "123456789.123456789"]
+    table = read(HEADER + ",".join(texts) + ",Iris-setosa\n")
+    assert list(table.iloc[0, :4]) == [float(text) for text in texts]
+
+
+def test_rows_to_predict_need_neither_target_nor_sensitive_columns(read) -> None:
+    names = BOSTON.feature_columns
+    table = read(",".join(names) + "\n" + ",".join(["1"] * 12) + "\n", spec=BOSTON, require_target=False)
+    assert tuple(table.columns) == names
+    with_target = read(HEADER + ROW, require_target=False)
+    assert list(with_target["species"]) == ["Iris-setosa"]
+    with pytest.raises(ContractViolation, match="column 'species' is missing"):
+        read("sepal_length,sepal_width,petal_length,petal_width\n1,2,3,4\n")
+
+
+def test_windows_line_ends_and_a_byte_order_mark_are_no_fault(read) -> None:
+    table = read(b"\xef\xbb\xbf" + (HEADER + ROW).replace("\n", "\r\n").encode())
+    assert table.loc[0, "species"] == "Iris-setosa"
+
+
+CELLS = st.one_of(
+    st.text(max_size=12),
+    st.floats().map(str),
+    st.sampled_from(["", "NA", "inf", "-inf", "1e400", "Iris-setosa", "5.1", '"', "\n", ",", "\x00", "é"]),
+)
+NAMES = st.one_of(st.sampled_from([*IRIS.columns, "class", "sepal lenght", ""]), st.text(max_size=8))
+
+
+def tables() -> st.SearchStrategy[bytes]:
+    headers = st.one_of(st.just(list(IRIS.columns)), st.lists(NAMES, max_size=7))
+    rows = st.lists(
+        st.one_of(st.lists(CELLS, min_size=5, max_size=5), st.lists(CELLS, max_size=7)), max_size=8
+    )
+
+    def spelt(header: list[str], body: list[list[str]], delimiter: str, quoting: int) -> bytes:
+        text = io.StringIO()
+        csv.writer(text, delimiter=delimiter, quoting=quoting).writerows([header, *body])
+        return text.getvalue().encode("utf-8", "surrogatepass")
+
+    written = st.builds(
+        spelt,
+        headers,
+        rows,
+        st.sampled_from([",", ",", ";"]),
+        st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    )
+    return st.one_of(
+        written, st.binary(max_size=80), st.binary(max_size=40).map(lambda b: HEADER.encode() + b)
+    )
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=tables(), require_target=st.booleans())
+def test_any_bytes_are_accepted_or_refused_with_an_error_of_ours(
+    tmp_path: Path, content: bytes, require_target: bool
+) -> None:
+    path = tmp_path / "any.csv"
+    path.write_bytes(content)
+    try:
+        rows = read_csv_table(IRIS, path, require_target=require_target)
+        if require_target:
+            raise_on_failure(IRIS, check_table(IRIS, assemble(IRIS, {"any.csv": rows})))
+    except UserError as error:
+        refusal = str(error)
+    else:
+        refusal = ""
+    assert len(refusal) < 3000

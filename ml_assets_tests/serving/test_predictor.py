@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import RandomForestRegressor
+from toy_world import HOUSES, PLANTS, house_model, house_rows, plant_model
+
+from ml_assets.datasets.spec import Task
+from ml_assets.serving.predictor import PipelinePredictor, PredictionError, Predictions
+from ml_assets.serving.rows import rows_to_frame
+
+
+def test_a_regression_gives_the_pipelines_numbers():
+    frame = rows_to_frame(HOUSES, house_rows(10))
+    found = PipelinePredictor(house_model(), Task.REGRESSION).predict(frame)
+    assert found.probabilities is None
+    assert found.values == pytest.approx(2 * frame["area"])
+    assert next(found.answers()) == {"prediction": found.values[0]}
+
+
+def test_a_class_is_the_likeliest_and_probabilities_keep_the_models_order():
+    model = plant_model()
+    frame = rows_to_frame(PLANTS, [{"height": h} for h in (0.1, 1.0, 10.0)])
+    found = PipelinePredictor(model, Task.CLASSIFICATION).predict(frame)
+    assert found.values == ["moss", "fern", "tree"]
+    assert list(found.probabilities) == list(model.classes_) == ["fern", "moss", "tree"]
+    assert np.column_stack(list(found.probabilities.values())) == pytest.approx(model.predict_proba(frame))
+    first = next(found.answers())
+    assert first["prediction"] == "moss"
+    assert sum(first["probabilities"].values()) == pytest.approx(1)
+
+
+def test_no_rows_give_no_answers():
+    assert list(Predictions([], {"a": []}).answers()) == []
+
+
+def test_a_prediction_that_is_no_finite_number_is_an_error_that_names_the_row():
+    model = DummyRegressor(strategy="constant", constant=np.array([np.inf]))
+    model.fit(np.zeros((2, 1)), [0.0, 0.0])
+    model.constant_ = np.array([[np.inf]])
+    with pytest.raises(PredictionError, match="rows 0, 1"):
+        PipelinePredictor(model, Task.REGRESSION).predict(np.zeros((2, 1)))
+
+
+def test_a_pipeline_that_refuses_the_rows_is_an_error_of_ours():
+    forest = RandomForestRegressor(n_estimators=2).fit(np.zeros((4, 1)), np.zeros(4))
+    with pytest.raises(PredictionError, match="could not predict"):
+        PipelinePredictor(forest, Task.REGRESSION).predict(np.array([[1e300]]))
