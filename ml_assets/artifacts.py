@@ -63,9 +63,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         }
         if error.errno not in remedies:
             raise
-        raise StorageError(
-            f"cannot write {path}: {remedies[error.errno]}; earlier artifacts are untouched"
-        ) from error
+        raise StorageError(f"cannot write {path}: {remedies[error.errno]}; earlier artifacts are untouched") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -55,9 +55,7 @@ def process_executor() -> dg.ExecutorDefinition:
     """One process a step, forked from a server that loaded the heavy libraries once."""
     one_thread_each()
     start = {"forkserver": {"preload_modules": list(STEP_MODULES)}}
-    return dg.multiprocess_executor.configured(
-        {"max_concurrent": cores() + WAITING_STEPS, "start_method": start}
-    )
+    return dg.multiprocess_executor.configured({"max_concurrent": cores() + WAITING_STEPS, "start_method": start})
 
 
 defs = build_defs()

@@ -54,9 +54,7 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
             data_hash=winner.data_hash,
             splits_hash=winner.splits_hash,
             model_sha256=winner.model_sha256,
-            model_path=stored_model(spec.name, winner.family)
-            .file.relative_to(Home.current().data)
-            .as_posix(),
+            model_path=stored_model(spec.name, winner.family).file.relative_to(Home.current().data).as_posix(),
             metric=winner.metric,
             cv_score=winner.cv_score,
             test_score=winner.test_score,
@@ -65,9 +63,7 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
         made = registry.register(client, run, origin)
         client.set_registered_model_alias(spec.name, registry.CHALLENGER, made.version)
         metadata = {"version": made.version, "mlflow_run_id": made.mlflow_run_id, **asdict(origin)}
-        return dg.MaterializeResult(
-            value=made, metadata={**metadata, "fold_scores": list(origin.fold_scores)}
-        )
+        return dg.MaterializeResult(value=made, metadata={**metadata, "fold_scores": list(origin.fold_scores)})
 
     return registered_model
 
@@ -99,17 +95,13 @@ def build_deployment(spec: DatasetSpec) -> dg.AssetsDefinition:
         champion = registry.registered(client, spec.name, registry.CHAMPION)
         entry = champion and _champion_entry(spec, champion, clean_table, splits)
         challenger = GateEntry.of(evaluations[registered_model.origin.family], version=registered_model.label)
-        verdict = decide(
-            dataset=spec.name, challenger=challenger, champion=entry, alpha=settings.significance
-        )
+        verdict = decide(dataset=spec.name, challenger=challenger, champion=entry, alpha=settings.significance)
         if verdict.promoted:
             client.set_registered_model_alias(spec.name, registry.CHAMPION, registered_model.version)
         client.set_model_version_tag(spec.name, registered_model.version, "verdict", verdict.reason)
         _remember(spec, {"dagster_run_id": context.run_id, **verdict.to_dict()})
         serving = registered_model.version if verdict.promoted else champion and champion.version
-        return dg.MaterializeResult(
-            value=verdict, metadata={"champion_version": serving, **verdict.to_dict()}
-        )
+        return dg.MaterializeResult(value=verdict, metadata={"champion_version": serving, **verdict.to_dict()})
 
     return deployment
 

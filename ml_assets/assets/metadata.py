@@ -74,8 +74,5 @@ def number_schema(columns: Iterable[str]) -> dg.TableSchema:
 def lineage(origin: dg.AssetKey, sources: Mapping[str, Sequence[str]]) -> dg.TableColumnLineage:
     """Which columns of `origin` each column is made of."""
     return dg.TableColumnLineage(
-        {
-            column: [dg.TableColumnDep(origin, source) for source in made_of]
-            for column, made_of in sources.items()
-        }
+        {column: [dg.TableColumnDep(origin, source) for source in made_of] for column, made_of in sources.items()}
     )

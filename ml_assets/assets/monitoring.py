@@ -123,9 +123,7 @@ def build_drift_report(spec: DatasetSpec) -> dg.AssetsDefinition:
             )
         ],
     )
-    def drift_report(
-        monitoring_baseline: Profile, live_window: LiveWindow, settings: Settings
-    ) -> Iterator[Any]:
+    def drift_report(monitoring_baseline: Profile, live_window: LiveWindow, settings: Settings) -> Iterator[Any]:
         """KS or chi-square test, PSI and effect size of each feature and of the prediction."""
         from ml_assets.monitoring.drift import drift
 
@@ -192,8 +190,6 @@ def build_retrain_decision(spec: DatasetSpec) -> dg.AssetsDefinition:
             last_decision=last_decision(spec.name),
             decided_at=time.time(),
         )
-        return dg.MaterializeResult(
-            value=decision, metadata={**asdict(decision), "drifted": list(decision.drifted)}
-        )
+        return dg.MaterializeResult(value=decision, metadata={**asdict(decision), "drifted": list(decision.drifted)})
 
     return retrain_decision

@@ -26,9 +26,7 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `tuned_params`, one partition a family, searched together."""
 
     @dg.asset(
-        **policy(
-            spec, "training", kinds={"optuna", "scikitlearn"}, version=families_version(), by_family=True
-        ),
+        **policy(spec, "training", kinds={"optuna", "scikitlearn"}, version=families_version(), by_family=True),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
@@ -64,9 +62,7 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
             with tracking.family_run(context, spec.name, family) as run:
                 images = _log_search(run, spec, result)
             found = _search_metadata(result, settings)
-            context.add_asset_metadata(
-                {**found, "mlflow_run": dg.MetadataValue.url(run.url)}, partition_key=family
-            )
+            context.add_asset_metadata({**found, "mlflow_run": dg.MetadataValue.url(run.url)}, partition_key=family)
             context.add_asset_metadata(plots(images), partition_key=family)
         return dg.MaterializeResult(value=results, metadata=plots(_race(spec, results)))
 
@@ -138,9 +134,7 @@ def _reporter(context: dg.AssetExecutionContext, file: Path) -> "Callable[[Progr
         if progress.seconds - last["log"] >= 10:
             last["log"] = progress.seconds
             best = ", ".join(f"{family} {score:.4g}" for family, score in progress.best.items())
-            context.log.info(
-                f"{progress.seconds:.0f} of {progress.budget:g} s, {progress.trials} trials; best: {best}"
-            )
+            context.log.info(f"{progress.seconds:.0f} of {progress.budget:g} s, {progress.trials} trials; best: {best}")
 
     return report
 

@@ -38,6 +38,4 @@ def monitoring(datasets: Sequence[str]) -> dg.AssetSelection:
 
 def upto(datasets: Sequence[str], *assets: str) -> dg.AssetSelection:
     """The named assets of these datasets and everything they are made from."""
-    return dg.AssetSelection.assets(
-        *(key for dataset in datasets for key in keys(dataset, assets))
-    ).upstream()
+    return dg.AssetSelection.assets(*(key for dataset in datasets for key in keys(dataset, assets))).upstream()

@@ -1,4 +1,4 @@
-"""Sensors: new files, new live rows and decisions to retrain become one run each. What a run does is the assets' part."""
+"""Sensors: new files, new live rows and decisions to retrain become one run each."""
 
 from __future__ import annotations
 

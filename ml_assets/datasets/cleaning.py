@@ -46,9 +46,7 @@ def clean(spec: DatasetSpec, raw: pd.DataFrame) -> CleanResult:
     if spec.columns[spec.target].is_number:
         reasons[np.isinf(target.to_numpy(dtype=np.float64))] = f"target '{spec.target}' is infinite"
     out = reasons.notna().to_numpy()
-    dropped = pd.DataFrame(
-        {ROW_ID: table.index[out].astype(object), "reason": reasons[out].to_numpy()}, dtype=object
-    )
+    dropped = pd.DataFrame({ROW_ID: table.index[out].astype(object), "reason": reasons[out].to_numpy()}, dtype=object)
     kept = conform(spec, table[~out], origin="clean table")
     by_reason = {str(reason): int(n) for reason, n in dropped["reason"].value_counts().items()}
     return CleanResult(kept, dropped, {"rows_in": len(table), "rows_out": len(kept), **by_reason})

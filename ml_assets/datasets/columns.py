@@ -23,9 +23,7 @@ MISSING_NUMBERS: Final = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None",
 """Texts that stand for a missing number. A label is missing only where the cell is empty: 'NA' is a label."""
 
 LARGEST_INTEGER: Final = 2.0**53
-NUMBER: Final = re.compile(
-    r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE
-)
+NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 
 
 def accepted_names(spec: DatasetSpec) -> dict[str, str]:
@@ -34,9 +32,7 @@ def accepted_names(spec: DatasetSpec) -> dict[str, str]:
     return {**names, **{n: n for n in spec.columns}}
 
 
-def match_header(
-    spec: DatasetSpec, header: Sequence[str], *, required: Iterable[str], origin: str
-) -> tuple[str, ...]:
+def match_header(spec: DatasetSpec, header: Sequence[str], *, required: Iterable[str], origin: str) -> tuple[str, ...]:
     """The contract's name of each column of `header`, in file order.
 
     Raises:
@@ -57,14 +53,10 @@ def match_header(
         near = _nearest(spec, name, extra)
         if near is not None:
             extra.remove(near)
-        faults.append(
-            f"column '{name}' is missing" + (f" (rename {shortened(near)}?)" if near is not None else "")
-        )
+        faults.append(f"column '{name}' is missing" + (f" (rename {shortened(near)}?)" if near is not None else ""))
     faults += [_extra_fault(spec, cell) for cell in dict.fromkeys(extra)]
     if faults:
-        raise ContractViolation(
-            f"{spec.name}: {origin}: {'; '.join(faults)}; {_header_remedy(missing, extra)}"
-        )
+        raise ContractViolation(f"{spec.name}: {origin}: {'; '.join(faults)}; {_header_remedy(missing, extra)}")
     return tuple(found)
 
 
@@ -97,9 +89,7 @@ def conform(spec: DatasetSpec, frame: pd.DataFrame, *, origin: str) -> pd.DataFr
     Raises:
         ContractViolation: a column is missing, or one of numbers holds something else.
     """
-    match_header(
-        spec, [str(c) for c in frame.columns if c in spec.columns], required=spec.columns, origin=origin
-    )
+    match_header(spec, [str(c) for c in frame.columns if c in spec.columns], required=spec.columns, origin=origin)
     return pd.DataFrame({n: _cast(spec, n, frame[n], origin) for n in spec.columns}, index=frame.index)
 
 
@@ -147,8 +137,7 @@ def _no_number(name: str, texts: Sequence[str | None], origin: str) -> SourceErr
     )
     more = f" ({len(bad) - 1} more such rows)" if len(bad) > 1 else ""
     return SourceError(
-        f"{origin}, row {bad[0] + 1}: column '{name}' holds {shortened(text)}, "
-        f"and a number is needed{more}: {hint}"
+        f"{origin}, row {bad[0] + 1}: column '{name}' holds {shortened(text)}, and a number is needed{more}: {hint}"
     )
 
 

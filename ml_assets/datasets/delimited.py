@@ -73,9 +73,7 @@ def first_record(body: bytes, *, delimiter: str, origin: str) -> tuple[str, ...]
         SourceError: one of its cells is too large, or its quotes do not match.
     """
     try:
-        for record in csv.reader(
-            io.TextIOWrapper(io.BytesIO(body), "utf-8", newline=""), delimiter=delimiter
-        ):
+        for record in csv.reader(io.TextIOWrapper(io.BytesIO(body), "utf-8", newline=""), delimiter=delimiter):
             if record:
                 cells = tuple(cell.strip() for cell in record)
                 break
@@ -99,9 +97,7 @@ def delimiter_of(body: bytes, known: Sequence[str], *, expected: str, origin: st
     return best if hits(best) > hits(expected) else None
 
 
-def split_columns(
-    body: bytes, names: Sequence[str], *, delimiter: str, header: bool, origin: str
-) -> list[Any]:
+def split_columns(body: bytes, names: Sequence[str], *, delimiter: str, header: bool, origin: str) -> list[Any]:
     """One Arrow array of text per name, in file order, without the header; blank lines are left out.
 
     Raises:
@@ -123,9 +119,7 @@ def split_columns(
             read_options=pa_csv.ReadOptions(
                 use_threads=False, block_size=len(body) + 1, column_names=fields, skip_rows=0
             ),
-            parse_options=pa_csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note
-            ),
+            parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note),
             convert_options=pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(fields, pa.string()), strings_can_be_null=False
             ),
@@ -154,9 +148,7 @@ def _check_cells(column: Any, name: str, origin: str) -> None:
     if (largest := pc.max(sizes).as_py()) > MAX_CELL_BYTES:
         raise _too_large(origin, f"row {pc.index(sizes, largest).as_py() + 1}", f"column '{name}'", largest)
     if (row := pc.index(pc.match_substring(column, "\n"), True).as_py()) >= 0:
-        raise SourceError(
-            f"{origin}, row {row + 1}: column '{name}' holds a line break: look for an open quote"
-        )
+        raise SourceError(f"{origin}, row {row + 1}: column '{name}' holds a line break: look for an open quote")
 
 
 def _too_large(origin: str, row: str, cell: str, size: int) -> SourceError:

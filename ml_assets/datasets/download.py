@@ -79,15 +79,11 @@ def download(
 def _attempt(
     address: str, label: str, patience: Patience, progress: Progress | None, clock: Callable[[], float]
 ) -> bytes:
-    request = urllib.request.Request(
-        address, headers={"User-Agent": "ml-assets", "Accept-Encoding": "identity"}
-    )
+    request = urllib.request.Request(address, headers={"User-Agent": "ml-assets", "Accept-Encoding": "identity"})
     until = clock() + patience.deadline
     try:
         with _opener().open(request, timeout=patience.timeout) as response:
-            return _body(
-                response, label=label, patience=patience, progress=progress, clock=clock, until=until
-            )
+            return _body(response, label=label, patience=patience, progress=progress, clock=clock, until=until)
     except urllib.error.HTTPError as error:
         error.close()
         reason = f"answered {error.code} {error.reason}"

@@ -90,9 +90,7 @@ def _embedded(spec: DatasetSpec, file: SourceFile) -> bytes:
     try:
         content = gunzip(path.read_bytes(), largest=Patience.largest)
     except OSError as error:
-        raise SourceError(
-            f"{spec.name}: embedded file {path} cannot be read ({error.strerror}); {remedy}"
-        ) from error
+        raise SourceError(f"{spec.name}: embedded file {path} cannot be read ({error.strerror}); {remedy}") from error
     except SourceError as error:
         raise SourceError(f"{spec.name}: embedded file {path} {error}; {remedy}") from error
     if sha256(content) != file.sha256:
@@ -155,6 +153,4 @@ def _keep(path: Path, content: bytes) -> None:
             part.write(content)
         Path(part.name).replace(path)
     except OSError as error:
-        raise StorageError(
-            f"{path.parent} cannot keep {path.name}: {error.strerror}; make it writable"
-        ) from error
+        raise StorageError(f"{path.parent} cannot keep {path.name}: {error.strerror}; make it writable") from error

@@ -94,13 +94,19 @@ class DatasetSpec(_Model):
 
     @model_validator(mode="after")
     def _names_exist(self) -> DatasetSpec:
-        named = [self.target, *(c for pair in self.features.ratios for c in pair), *(c for key in self.unique for c in key)]
+        named = [
+            self.target,
+            *(c for pair in self.features.ratios for c in pair),
+            *(c for key in self.unique for c in key),
+        ]
         for column in named:
             if column not in self.columns:
                 raise ValueError(str(UnknownNameError("column", column, self.columns)))
         target = self.columns[self.target]
         if target.is_number != (self.task is Task.REGRESSION):
-            raise ValueError(f"target '{self.target}' is of dtype {target.dtype}, which does not suit {self.task.value}")
+            raise ValueError(
+                f"target '{self.target}' is of dtype {target.dtype}, which does not suit {self.task.value}"
+            )
         return self
 
     @property

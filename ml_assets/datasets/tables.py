@@ -101,14 +101,10 @@ def assemble(spec: DatasetSpec, parts: Mapping[str, pd.DataFrame]) -> pd.DataFra
             no part.
     """
     if not parts:
-        raise ContractViolation(
-            f"{spec.name}: there is no table to put together: add a source file to the contract"
-        )
+        raise ContractViolation(f"{spec.name}: there is no table to put together: add a source file to the contract")
     typed_parts = [conform(spec, part, origin=name).assign(**{BATCH: name}) for name, part in parts.items()]
     whole = pd.concat([part for part in typed_parts if len(part)] or typed_parts[:1], ignore_index=True)
-    return with_row_ids(
-        conform(spec, whole, origin="all batches").assign(**{BATCH: whole[BATCH].astype(object)})
-    )
+    return with_row_ids(conform(spec, whole, origin="all batches").assign(**{BATCH: whole[BATCH].astype(object)}))
 
 
 def incoming_files(spec: DatasetSpec, incoming: Path) -> tuple[Path, ...]:
@@ -116,9 +112,7 @@ def incoming_files(spec: DatasetSpec, incoming: Path) -> tuple[Path, ...]:
     folder = incoming / spec.name
     if not folder.is_dir():
         return ()
-    named = (
-        p for p in folder.iterdir() if p.suffix.lower() == ".csv" and not p.name.startswith((".", "~", "#"))
-    )
+    named = (p for p in folder.iterdir() if p.suffix.lower() == ".csv" and not p.name.startswith((".", "~", "#")))
     return tuple(sorted(named, key=lambda p: p.name))
 
 
@@ -169,6 +163,4 @@ def _typed_frame(
 ) -> pd.DataFrame:
     columns = split_columns(body, names, delimiter=delimiter, header=header, origin=origin)
     cells = zip(names, columns, strict=True)
-    return pd.DataFrame(
-        {name: typed(name, spec.columns[name], column, origin=origin) for name, column in cells}
-    )
+    return pd.DataFrame({name: typed(name, spec.columns[name], column, origin=origin) for name, column in cells})

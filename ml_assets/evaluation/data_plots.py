@@ -65,7 +65,8 @@ def correlation(spec: DatasetSpec, table: pd.DataFrame, most: int = 24) -> Figur
         names.append(spec.target)
     if len(names) < 2:
         return note("fewer than two numeric columns: no correlation to show")
-    matrix = table[names].corr(method="spearman").round(2).add(0.0).rename(index=words, columns=words)
+    decimals = 2 if len(names) <= TWO_DECIMALS else 1
+    matrix = table[names].corr(method="spearman").round(decimals).add(0.0).rename(index=words, columns=words)
     sheet, axes = figure(2.2 + 0.34 * len(names))
     sns.heatmap(
         matrix,
@@ -74,7 +75,7 @@ def correlation(spec: DatasetSpec, table: pd.DataFrame, most: int = 24) -> Figur
         vmax=1,
         cmap="vlag",
         annot=len(names) <= ANNOTATED,
-        fmt=".2f" if len(names) <= TWO_DECIMALS else ".1f",
+        fmt=f".{decimals}f",
         annot_kws={"size": 8},
         linewidths=0.5,
         cbar_kws={"label": "Spearman rank correlation", "shrink": 0.8},

@@ -90,14 +90,19 @@ def confusion_matrix(y_true: Labels, probabilities: FloatArray, classes: Sequenc
         cbar_kws={"label": "share of the actual class"},
     )
     axes.set(xlabel="predicted class", ylabel="actual class")
-    axes.tick_params(axis="y", rotation=0)
-    axes.tick_params(axis="x", rotation=0 if sum(map(len, names)) <= 40 else 45)
+    size = 9 if few else 6
+    axes.tick_params(axis="y", rotation=0, labelsize=size)
+    axes.tick_params(axis="x", rotation=0 if sum(map(len, names)) <= 40 else 90, labelsize=size)
     return sheet
 
 
 @drawn
 def reliability(y_true: Labels, probabilities: FloatArray, classes: Sequence[str], bins: int = 10) -> Figure:
-    """Share of right answers against the probability the model gave them, with how often it gave which."""
+    """Share of right answers against the probability the model gave them, with how often it gave which.
+
+    Standard errors are of the share with one right and one wrong answer added, so that a bin of few rows that
+    are all right or all wrong does not look certain (after Agresti and Coull 1998).
+    """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == class_positions(y_true, classes)
     sheet, axes = figure(3.8, rows=2, sharex=True, height_ratios=(3, 1))
@@ -105,12 +110,13 @@ def reliability(y_true: Labels, probabilities: FloatArray, classes: Sequence[str
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     groups = pd.DataFrame({"said": confidence, "right": correct}).groupby(bin_of)
     said, share, n = groups["said"].mean(), groups["right"].mean(), groups.size()
+    careful = (share * n + 1) / (n + 2)
     top.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2, label="perfectly calibrated")
     top.errorbar(
         said,
         share,
-        yerr=np.sqrt(share * (1 - share) / n),
-        fmt="o-",
+        yerr=np.sqrt(careful * (1 - careful) / (n + 2)),
+        fmt="o",
         color=BLUE,
         capsize=3,
         label="share correct ± standard error",
@@ -208,7 +214,7 @@ def _baseline_line(axes: Any, board: Leaderboard, baseline: Baseline) -> None:
         axes.axvline(baseline.cv_score, color=GREY, linestyle="--", label=f"always {baseline.guess}")
     else:
         text = f"off the scale: always {baseline.guess}, {number(baseline.cv_score)}"
-        axes.set_title(text, color=GREY, fontsize=9)
+        axes.figure.suptitle(text, color=GREY, fontsize=9)
 
 
 def _cloud(axes: Any, x: FloatArray, y: FloatArray) -> None:

@@ -1,4 +1,4 @@
-"""What a model family is: estimator, starting point, search space, input needs. Finding families belongs in the registry."""
+"""What a model family is: estimator, starting point, search space. Finding families is the registry's part."""
 
 from __future__ import annotations
 

@@ -42,9 +42,7 @@ class HistGradientBoosting(Family):
         """Histogram gradient boosting; gaps are values of their own."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        boosting = (
-            HistGradientBoostingClassifier if shape.is_classification else HistGradientBoostingRegressor
-        )
+        boosting = HistGradientBoostingClassifier if shape.is_classification else HistGradientBoostingRegressor
         return boosting(**params, early_stopping=False, random_state=seed)
 
 

@@ -33,13 +33,9 @@ class Linear(Family):
         from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.preprocessing import SplineTransformer
 
-        splines = (
-            [SplineTransformer(n_knots=params["knots"], extrapolation="linear")] if params["knots"] else []
-        )
+        splines = [SplineTransformer(n_knots=params["knots"], extrapolation="linear")] if params["knots"] else []
         if shape.is_classification:
-            return scaled(
-                *splines, LogisticRegression(C=1 / params["shrinkage"], max_iter=2000, random_state=seed)
-            )
+            return scaled(*splines, LogisticRegression(C=1 / params["shrinkage"], max_iter=2000, random_state=seed))
         return scaled(*splines, scaled_target(Ridge(alpha=params["shrinkage"])))
 
 

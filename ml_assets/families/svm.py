@@ -1,4 +1,4 @@
-"""Support vector machines with a Gaussian kernel, exact on small tables and by Nyström's approximation on large ones."""
+"""Support vector machines with a Gaussian kernel: exact on small tables, Nyström's approximation on large."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The feature plan: a transformer from a contract's raw rows to an all-number table. What a family adds belongs there."""
+"""The feature plan: from a contract's raw rows to an all-number table. What a family adds belongs there."""
 
 from __future__ import annotations
 

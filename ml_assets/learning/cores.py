@@ -1,4 +1,4 @@
-"""Cores shared out between the processes of one home, so that they neither idle nor fight. What runs on them is elsewhere."""
+"""Cores shared out between the processes of one home, so that they neither idle nor fight."""
 
 from __future__ import annotations
 

@@ -128,9 +128,7 @@ class SearchJournal:
         import io
 
         buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer, oof=oof, scores=scores, number=number, params=np.array(json.dumps(dict(params)))
-        )
+        np.savez_compressed(buffer, oof=oof, scores=scores, number=number, params=np.array(json.dumps(dict(params))))
         write_atomically(self.folder / f"{family}.npz", buffer.getvalue())
         return BestTrial(number, dict(params), scores, oof)
 
@@ -140,9 +138,7 @@ class SearchJournal:
         if not file.exists():
             return None
         with np.load(file) as saved:
-            return BestTrial(
-                int(saved["number"]), json.loads(str(saved["params"])), saved["scores"], saved["oof"]
-            )
+            return BestTrial(int(saved["number"]), json.loads(str(saved["params"])), saved["scores"], saved["oof"])
 
     def finish(self) -> None:
         """Marks the search as ended."""

@@ -1,10 +1,10 @@
-"""Hyperparameter search over families under one time budget; a single fit belongs in `worker`, metrics in `evaluation`."""
+"""Hyperparameter search over families under one time budget; a single fit belongs in `worker`."""
 
 from __future__ import annotations
 
-import concurrent.futures as futures
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,9 +39,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         if not self.seconds > 0:
-            raise SettingError(
-                f"a budget of {self.seconds:g} seconds leaves no time to train; give more than 0"
-            )
+            raise SettingError(f"a budget of {self.seconds:g} seconds leaves no time to train; give more than 0")
         if self.trials is not None and self.trials < 1:
             raise SettingError(f"{self.trials} trials leave nothing to choose from; give 1 or more")
 
@@ -108,9 +106,7 @@ class _FamilySearch:
         """Books a finished fold; ends the trial when it was the last, or when the rest is not worth its time."""
         rows = self.rows
         inside = rows.fold == fold
-        scores = fold_scores(
-            rows.spec.task, rows.target[inside], fit.prediction, rows.fold[inside], rows.classes
-        )
+        scores = fold_scores(rows.spec.task, rows.target[inside], fit.prediction, rows.fold[inside], rows.classes)
         self.spent += fit.seconds
         trial.fits[fold], trial.scores[fold] = fit, float(scores[0])
         trial.handle.report(float(np.mean(list(trial.scores.values()))), step=len(trial.scores))
@@ -124,9 +120,7 @@ class _FamilySearch:
         if not trial.stopped:
             trial.stopped = True
             self.running.remove(trial)
-            self.journal.close(
-                self.study, trial.handle, trial.params, trial.fits, elapsed, state=state, reason=reason
-            )
+            self.journal.close(self.study, trial.handle, trial.params, trial.fits, elapsed, state=state, reason=reason)
             if self.best is None and reason:
                 self.failure = reason
 
@@ -215,9 +209,7 @@ def search(
     journal = SearchJournal.open(folder)
     searches = [_FamilySearch(name, rows, journal) for name in families]
     with worker_pool(rows, workers=workers) as pool:
-        race = _Race(
-            searches, budget, workers, before=max((journal.elapsed(s.study) for s in searches), default=0.0)
-        )
+        race = _Race(searches, budget, workers, before=max((journal.elapsed(s.study) for s in searches), default=0.0))
         race.run(pool, report)
     results = {s.family: s.result() for s in searches}
     journal.finish()
@@ -227,9 +219,7 @@ def search(
 class _Race:
     """Keeps the workers busy with the family that is due, until the budget ends."""
 
-    def __init__(
-        self, searches: Sequence[_FamilySearch], budget: Budget, workers: int, *, before: float
-    ) -> None:
+    def __init__(self, searches: Sequence[_FamilySearch], budget: Budget, workers: int, *, before: float) -> None:
         self.searches = searches
         self.budget = budget
         self.workers = workers
@@ -244,9 +234,7 @@ class _Race:
         while True:
             while len(self.tasks) < self.workers and (due := self._due()) is not None:
                 trial, fold = due.next_task()
-                left = (
-                    FIRST_FIT_SECONDS if due.best is None else max(self.budget.seconds - self.elapsed, 0.01)
-                )
+                left = FIRST_FIT_SECONDS if due.best is None else max(self.budget.seconds - self.elapsed, 0.01)
                 task = pool.schedule(fit_fold, args=(due.family, trial.params, fold), timeout=left)
                 self.tasks[task] = (due, trial, fold)
             if not self.tasks:
@@ -274,9 +262,7 @@ class _Race:
         """The family with the least weighted fit time that still has something to do."""
         leader = min(self.searches, key=lambda s: s.score)
         open_ones = [s for s in self.searches if self._may_go_on(s)]
-        return min(
-            open_ones, key=lambda s: (s.spent + self._running_seconds(s)) / _weight(s, leader), default=None
-        )
+        return min(open_ones, key=lambda s: (s.spent + self._running_seconds(s)) / _weight(s, leader), default=None)
 
     def _may_go_on(self, search: _FamilySearch) -> bool:
         if search.best is None:

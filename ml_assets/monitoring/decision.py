@@ -126,8 +126,7 @@ def _explanation(report: DriftReport, performance: LivePerformance) -> str:
         named = "; ".join(_figures(f) for f in drifted[:SHOWN_FEATURES])
         more = f"; and {len(drifted) - SHOWN_FEATURES} more" if len(drifted) > SHOWN_FEATURES else ""
         parts.append(
-            f"{len(drifted)} of {len(report.features)} features drifted over {report.rows} rows: "
-            f"{named}{more}"
+            f"{len(drifted)} of {len(report.features)} features drifted over {report.rows} rows: {named}{more}"
         )
     if report.prediction is not None and report.prediction.drifted:
         parts.append(f"predictions drifted over {report.rows} rows: {_figures(report.prediction)}")

@@ -152,8 +152,7 @@ def drift(
     lacking = [name for name in profile.features if name not in window.columns]
     if lacking:
         raise ContractViolation(
-            f"{profile.dataset}: the live window lacks columns {', '.join(lacking)}: "
-            "materialize live_window again"
+            f"{profile.dataset}: the live window lacks columns {', '.join(lacking)}: materialize live_window again"
         )
     settings: dict[str, Any] = {
         "dataset": profile.dataset,
@@ -191,7 +190,7 @@ def _compare(name: str, reference: NumericProfile | CategoryProfile, live: pd.Se
 def _compare_numbers(name: str, reference: NumericProfile, live: pd.Series[Any]) -> FeatureDrift:
     """KS over present values; if any are missing, twice the smaller of its p and that of their share."""
     values = as_numbers(live)
-    present = values[~np.isnan(values)]
+    present = np.sort(values[~np.isnan(values)])
     missing = len(values) - len(present)
     distance, p_value = kolmogorov_smirnov(np.asarray(reference.sample), present)
     if missing or reference.missing:
@@ -218,7 +217,7 @@ def _compare_labels(name: str, reference: CategoryProfile, live: pd.Series[Any])
     """Chi-square over the labels of both sides, missing being one of them."""
     counts = Counter(as_labels(live))
     missing = counts.pop(None, 0)
-    present = {str(label): n for label, n in counts.items()}
+    present = {str(label): counts[label] for label in sorted(map(str, counts))}
     unknown = {label: n for label, n in present.items() if label not in reference.counts}
     labels = [*reference.counts, *([] if reference.other else unknown)]
     pooled = sum(unknown.values()) if reference.other else 0

@@ -137,7 +137,7 @@ def _log_losses(labelled: pd.DataFrame) -> FloatArray:
     """Loss of each row; a label that the model of that row does not know had probability 0."""
     answers = labelled["probabilities"]
     classes = sorted({str(c) for answer in answers for c in answer} | set(labelled["label"].astype(str)))
-    probabilities = np.array([[answer.get(c, 0.0) for c in classes] for answer in answers], dtype=np.float64)
+    probabilities = np.array([[answer.get(c) or 0.0 for c in classes] for answer in answers], dtype=np.float64)
     return row_losses(Task.CLASSIFICATION, labelled["label"].astype(str).to_numpy(), probabilities, classes)
 
 
@@ -152,6 +152,4 @@ def _message(
         known = f"{rows} rows have a label" if rows else "no row has a label yet"
         return f"live {metric} unknown: {known}, at least {minimum} are needed"
     against = f"{holdout:.4g} on the holdout" if holdout is not None else "an unknown holdout figure"
-    return (
-        f"live {metric} {live:.4g} (standard error {error:.2g}) over {rows} labelled rows, against {against}"
-    )
+    return f"live {metric} {live:.4g} (standard error {error:.2g}) over {rows} labelled rows, against {against}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -97,9 +98,7 @@ class Profile:
         document = read_document(folder / DOCUMENT)
         features = {name: _column_profile(found) for name, found in document.pop("features").items()}
         prediction = document.pop("prediction")
-        return cls(
-            features=features, prediction=_column_profile(prediction) if prediction else None, **document
-        )
+        return cls(features=features, prediction=_column_profile(prediction) if prediction else None, **document)
 
 
 def build_profile(
@@ -155,7 +154,7 @@ def profile_numbers(
     few = len(present) <= LARGEST_SAMPLE
     sample = present if few else np.sort(rng.choice(present, LARGEST_SAMPLE, replace=False))
     inner = np.quantile(present, np.arange(1, QUANTILES) / QUANTILES, method="inverted_cdf")
-    edges = np.unique([max(np.nextafter(present[0], -np.inf), -LARGEST), *inner, present[-1]])
+    edges = np.unique([max(math.nextafter(present[0], -math.inf), -LARGEST), *inner, present[-1]])
     mean, std = mean_and_std(present)
     return NumericProfile(
         sample=tuple(sample.tolist()),

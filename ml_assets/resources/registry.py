@@ -64,9 +64,7 @@ class Registration:
         tags = {f.name: version.tags[f.name] for f in fields(Origin)}
         numbers = {name: json.loads(tags[name]) for name in ("cv_score", "test_score")}
         scores = tuple(json.loads(tags["fold_scores"]))
-        return cls(
-            str(version.version), str(version.run_id), Origin(**{**tags, **numbers, "fold_scores": scores})
-        )
+        return cls(str(version.version), str(version.run_id), Origin(**{**tags, **numbers, "fold_scores": scores}))
 
     @property
     def label(self) -> str:

@@ -108,6 +108,4 @@ def stored_model(dataset: str, family: str) -> StoredModel:
         raise StorageError(f"{dataset}: there is no {family} model yet; run `ml-assets run {dataset}`")
     file = stored.path / PIPELINE_FILE
     with file.open("rb") as stream:
-        return StoredModel(
-            stored.path, file, hashlib.file_digest(stream, "sha256").hexdigest(), file.stat().st_size
-        )
+        return StoredModel(stored.path, file, hashlib.file_digest(stream, "sha256").hexdigest(), file.stat().st_size)

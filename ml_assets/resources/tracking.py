@@ -78,7 +78,7 @@ class TrackedRun:
         import mlflow
 
         mlflow.set_tags(dict(tags or {}))
-        mlflow.log_params({k: v for k, v in (params or {}).items()})
+        mlflow.log_params(dict(params or {}))
         mlflow.log_metrics({k: float(v) for k, v in (metrics or {}).items() if math.isfinite(v)})
         for name, png in (images or {}).items():
             self.log_file(f"plots/{name}.png", png)
@@ -95,9 +95,7 @@ class TrackedRun:
         """Logs a metric over time; points are (seconds since the start, value)."""
         from mlflow.entities import Metric
 
-        metrics = [
-            Metric(name, value, int(seconds * 1000), step) for step, (seconds, value) in enumerate(points)
-        ]
+        metrics = [Metric(name, value, int(seconds * 1000), step) for step, (seconds, value) in enumerate(points)]
         self.client.log_batch(self.run_id, metrics=metrics)
 
     def log_table(self, frame: pd.DataFrame, name: str) -> None:
@@ -134,12 +132,8 @@ def signature(spec: DatasetSpec) -> ModelSignature:
             return "string"
         return "long" if column.dtype == "integer" and not column.missing_share else "double"
 
-    inputs = Schema(
-        [ColSpec(kind(n), n, required=not spec.columns[n].missing_share) for n in spec.feature_columns]
-    )
-    return ModelSignature(
-        inputs, Schema([ColSpec("double" if spec.columns[spec.target].is_number else "string")])
-    )
+    inputs = Schema([ColSpec(kind(n), n, required=not spec.columns[n].missing_share) for n in spec.feature_columns])
+    return ModelSignature(inputs, Schema([ColSpec("double" if spec.columns[spec.target].is_number else "string")]))
 
 
 class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -152,9 +146,7 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield run
 
     @contextmanager
-    def family_run(
-        self, context: dg.AssetExecutionContext, dataset: str, family: str
-    ) -> Iterator[TrackedRun]:
+    def family_run(self, context: dg.AssetExecutionContext, dataset: str, family: str) -> Iterator[TrackedRun]:
         """The child run of `family` below the parent run; made on first use."""
         with self._session(context, dataset) as (session, parent):
             client, where = parent.client, parent.experiment_id
@@ -169,9 +161,7 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
                 yield TrackedRun(run_id, where, client)
 
     @contextmanager
-    def _session(
-        self, context: dg.AssetExecutionContext, dataset: str
-    ) -> Iterator[tuple[MlFlow, TrackedRun]]:
+    def _session(self, context: dg.AssetExecutionContext, dataset: str) -> Iterator[tuple[MlFlow, TrackedRun]]:
         from dagster_mlflow.resources import MlFlow
 
         client = mlflow_client()
@@ -196,9 +186,7 @@ def _stock_context(context: dg.AssetExecutionContext, dataset: str, run_id: str)
         "mlflow_tracking_uri": Home.current().tracking_uri,
         "mlflow_run_id": run_id,
     }
-    return SimpleNamespace(
-        log=context.log, dagster_run=context.run, run_id=context.run_id, resource_config=config
-    )
+    return SimpleNamespace(log=context.log, dagster_run=context.run, run_id=context.run_id, resource_config=config)
 
 
 def tracking_lock() -> FileLock:
@@ -216,9 +204,7 @@ def _experiment(client: MlflowClient, dataset: str) -> str:
         return str(client.create_experiment(dataset, artifact_location=location, tags={"dataset": dataset}))
 
 
-def _find_or_create(
-    client: MlflowClient, experiment_id: str, query: str, *, name: str, tags: Mapping[str, str]
-) -> str:
+def _find_or_create(client: MlflowClient, experiment_id: str, query: str, *, name: str, tags: Mapping[str, str]) -> str:
     with tracking_lock():
         found: list[Run] = client.search_runs([experiment_id], query, max_results=1)
         run = found[0] if found else client.create_run(experiment_id, run_name=name, tags=dict(tags))

@@ -149,9 +149,7 @@ class Answerer:
             raise RowsError(dataset, problems) from error
         value = self._labels[dataset].check(late.label)
         try:
-            self._log.add_labels(
-                dataset, [Label(late.request_id, late.position, value)], received_at=self._clock()
-            )
+            self._log.add_labels(dataset, [Label(late.request_id, late.position, value)], received_at=self._clock())
         except StorageError as error:
             self._count_failure(error)
             raise

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 
-from ml_assets.errors import MlAssetsError, ServingError, StorageError, UnknownNameError, UserError
+from ml_assets.errors import MlAssetsError, ServingError, StorageError, UserError
 from ml_assets.serving.answers import Answerer, NoChampionError, model_document
 from ml_assets.serving.rows import MAXIMUM_BODY_BYTES, RowsError
 
@@ -73,9 +73,7 @@ async def json_body(request: Request) -> bytes | UnreadBodyError:
             f"the body has more than {MAXIMUM_BODY_BYTES // 2**20} MiB: send fewer rows a request", 413
         )
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return UnreadBodyError(
-            "the body has to be JSON: send the header 'content-type: application/json'", 415
-        )
+        return UnreadBodyError("the body has to be JSON: send the header 'content-type: application/json'", 415)
     return b"".join(kept)
 
 
@@ -150,9 +148,7 @@ def _dataset_document(spec: DatasetSpec, hosted: Hosted) -> dict[str, Any]:
     fields = []
     for name in spec.feature_columns:
         column = spec.columns[name]
-        described = column.model_dump(
-            mode="json", include={"dtype", "unit", "description", "range", "allowed"}
-        )
+        described = column.model_dump(mode="json", include={"dtype", "unit", "description", "range", "allowed"})
         fields.append({"name": name, "nullable": column.missing_share > 0, **described})
     return {
         "name": spec.name,
@@ -184,7 +180,7 @@ def _status(error: Exception) -> int:
             return error.status
         case RowsError():
             return 422
-        case UnknownNameError() | UserError():
+        case UserError():
             return 404
         case NoChampionError() | StorageError():
             return 503

@@ -147,11 +147,7 @@ class ModelHost:
                 return Hosted(now.champion, now.predictor, now.loaded_at)
             return Hosted(wanted, self._load(wanted), self._clock())
         except Exception as error:  # noqa: BLE001
-            what = (
-                f"version {wanted.version} could not be loaded"
-                if wanted
-                else "the champion could not be looked up"
-            )
+            what = f"version {wanted.version} could not be loaded" if wanted else "the champion could not be looked up"
             message = f"{what}: {type(error).__name__}: {error}"
             if message != now.error:
                 logger.warning("%s: %s", dataset, message)

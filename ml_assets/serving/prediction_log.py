@@ -7,16 +7,15 @@ and shared belongs in `log_database`.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import pandas as pd
 
 from ml_assets.errors import ContractError, UserError
 from ml_assets.serving.log_database import LogDatabase
 
 if TYPE_CHECKING:
+    import pandas as pd
     import sqlite3
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -110,14 +109,14 @@ class PredictionLog:
                 [(x.request_id, x.position, json.dumps(x.label), received_at) for x in labels],
             )
 
-    def window(
-        self, dataset: str, *, since: float, until: float | None = None, columns: Sequence[str]
-    ) -> pd.DataFrame:
+    def window(self, dataset: str, *, since: float, until: float | None = None, columns: Sequence[str]) -> pd.DataFrame:
         """Answered rows of a period, oldest first: `columns` (None if never logged), then `WINDOW_COLUMNS`.
 
         Raises:
             ContractError: a feature is named like one of `WINDOW_COLUMNS`.
         """
+        import pandas as pd
+
         clashing = sorted(set(columns) & set(WINDOW_COLUMNS))
         if clashing:
             raise ContractError(
@@ -138,6 +137,8 @@ class PredictionLog:
         Columns: prediction, probabilities (dict, or None for a regression), label, labelled_at and the last
         four of `WINDOW_COLUMNS`.
         """
+        import pandas as pd
+
         found = self._answered_rows(dataset, since, until, join="JOIN labels USING (request_id, position)")
         answers = [json.loads(row["prediction"]) for row in found]
         table: dict[str, list[Any]] = {
@@ -150,9 +151,7 @@ class PredictionLog:
 
     def count_rows(self, dataset: str, *, since: float, until: float | None = None) -> int:
         """Number of rows answered in a period."""
-        query = (
-            f"SELECT coalesce(sum(row_count), 0) AS n FROM requests WHERE {PERIOD} AND status = 'answered'"
-        )
+        query = f"SELECT coalesce(sum(row_count), 0) AS n FROM requests WHERE {PERIOD} AND status = 'answered'"
         return int(self._database.read(query, dataset=dataset, since=since, until=until)[0]["n"])
 
     def latest(self, dataset: str) -> LoggedRequest | None:
@@ -168,19 +167,17 @@ class PredictionLog:
         found = self._database.read(query, dataset=dataset, since=since, until=until)
         statuses = [row["status"] for row in found]
         answered = [row for row in found if row["status"] == ANSWERED]
-        p50, p95 = _percentiles([row["latency_ms"] for row in answered])
+        latencies = sorted(row["latency_ms"] for row in answered)
         return LogSummary(
             requests=len(found),
             refused=statuses.count(REFUSED),
             failed=statuses.count(FAILED),
             rows=sum(row["row_count"] for row in answered),
-            latency_p50_ms=p50,
-            latency_p95_ms=p95,
+            latency_p50_ms=_nearest_rank(latencies, 0.50),
+            latency_p95_ms=_nearest_rank(latencies, 0.95),
         )
 
-    def _answered_rows(
-        self, dataset: str, since: float, until: float | None, join: str = ""
-    ) -> list[sqlite3.Row]:
+    def _answered_rows(self, dataset: str, since: float, until: float | None, join: str = "") -> list[sqlite3.Row]:
         labels = ", labels.label, labels.received_at AS labelled_at" if join else ""
         query = f"""
             SELECT rows.*, asked.model_version, asked.received_at {labels}
@@ -205,8 +202,6 @@ class PredictionLog:
             )
 
 
-def _percentiles(latencies: Sequence[float]) -> tuple[float | None, float | None]:
-    if not latencies:
-        return None, None
-    p50, p95 = np.percentile(latencies, [50, 95], method="inverted_cdf")
-    return float(p50), float(p95)
+def _nearest_rank(ordered: Sequence[float], share: float) -> float | None:
+    """Smallest value that at least `share` of the values do not exceed; None if there are none."""
+    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None

@@ -65,15 +65,14 @@ class PipelinePredictor:
         """
         classification = self.task is Task.CLASSIFICATION
         try:
-            raw = self.pipeline.predict_proba(frame) if classification else self.pipeline.predict(frame)
+            with np.errstate(all="ignore"):
+                raw = self.pipeline.predict_proba(frame) if classification else self.pipeline.predict(frame)
         except (ValueError, TypeError, KeyError, ArithmeticError) as error:
             raise PredictionError(f"the model could not predict these rows: {error}") from error
         found = np.asarray(raw, dtype=np.float64)
         if not np.isfinite(found).all():
             rows = np.unique(np.argwhere(~np.isfinite(found))[:, 0])
-            raise PredictionError(
-                f"the model gave no finite number for rows {', '.join(map(str, rows[:10]))}"
-            )
+            raise PredictionError(f"the model gave no finite number for rows {', '.join(map(str, rows[:10]))}")
         if not classification:
             return Predictions(found.ravel().tolist())
         labels = [str(label) for label in self.pipeline.classes_]

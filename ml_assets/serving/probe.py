@@ -70,9 +70,7 @@ def _answering(server: ServerRecord, health: Mapping[str, Any]) -> ProbeResult:
         message += f"; {name}: {error}"
     failures = health["log"]["failures"]
     if failures:
-        message += (
-            f"; {failures} writes to the prediction log failed, the last: {health['log']['last_failure']}"
-        )
+        message += f"; {failures} writes to the prediction log failed, the last: {health['log']['last_failure']}"
     return ProbeResult("answers", message, server.url, versions, errors)
 
 

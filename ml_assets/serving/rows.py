@@ -99,9 +99,7 @@ class RowValidator:
         field = str(place[2])
         if kind == "extra_forbidden":
             close = difflib.get_close_matches(field, self._spec.feature_columns, n=1)
-            hint = (
-                f"did you mean '{close[0]}'?" if close else f"known: {', '.join(self._spec.feature_columns)}"
-            )
+            hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(self._spec.feature_columns)}"
             return RowProblem(row, field, f"not a feature of {self._spec.name}: {hint}")
         return RowProblem(row, field, "is missing" if kind == "missing" else _plain(message))
 
@@ -111,9 +109,7 @@ class LabelValidator:
 
     def __init__(self, spec: DatasetSpec) -> None:
         self._spec = spec
-        self._adapter: TypeAdapter[Any] = TypeAdapter(
-            value_type(spec.columns[spec.target]), config={"strict": True}
-        )
+        self._adapter: TypeAdapter[Any] = TypeAdapter(value_type(spec.columns[spec.target]), config={"strict": True})
 
     def check(self, label: object) -> float | str:
         """The label itself.

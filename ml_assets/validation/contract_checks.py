@@ -135,7 +135,7 @@ def _uniqueness(subject: Subject) -> CheckOutcome:
     keys = [(ROW_ID,), *(key for key in subject.spec.unique if set(key) <= set(subject.sound))]
     faults, cases = [], []
     for key in keys:
-        failed = schemas.failures(schemas.distinct(list(key)), table)["position"].drop_duplicates()
+        failed = schemas.repeats(table, list(key))["position"]
         if len(failed):
             case = subject.named(failed, ", ".join(key), "repeated")
             rows = rows_text(subject.rows(case), len(case))
@@ -156,8 +156,8 @@ def _duplicates(subject: Subject) -> CheckOutcome:
     good = f"{copies} rows ({share:.1%}) are exact copies of earlier ones; up to {limit:.0%} are allowed"
     if not columns:
         return _outcome("duplicates", [], good, figures)
-    failed = schemas.failures(schemas.distinct(columns, share=limit), subject.table)["position"]
-    case = subject.named(failed.drop_duplicates(), "", "copy of an earlier row")
+    failed = schemas.repeats(subject.table, columns, share=limit)["position"]
+    case = subject.named(failed, "", "copy of an earlier row")
     fault = (
         f"{copies} of {len(subject.table)} rows ({share:.1%}) are exact copies of earlier ones, more than "
         f"the {limit:.0%} allowed ({rows_text(subject.rows(case), len(case))})"
@@ -190,9 +190,7 @@ def _row_count(subject: Subject) -> CheckOutcome:
     most = f" and at most {limits.maximum}" if limits.maximum is not None else ""
     refused = len(schemas.failures(schemas.row_count(subject.spec), subject.table))
     fault = f"the table has {rows} rows, and at least {limits.minimum}{most} are needed"
-    return _outcome(
-        "row_count", [fault] if refused else [], f"{rows} rows", {"rows": rows, "minimum": limits.minimum}
-    )
+    return _outcome("row_count", [fault] if refused else [], f"{rows} rows", {"rows": rows, "minimum": limits.minimum})
 
 
 def _target(subject: Subject) -> CheckOutcome:

@@ -73,14 +73,14 @@ def missing_share(spec: DatasetSpec, names: Iterable[str]) -> pa.DataFrameSchema
     )
 
 
-def distinct(columns: list[str], *, share: float = 0.0) -> pa.DataFrameSchema:
-    """Rows that do not repeat an earlier one in `columns`, or whose share is at most `share`."""
+def repeats(table: pd.DataFrame, columns: list[str], *, share: float = 0.0) -> pd.DataFrame:
+    """Failures of "no row repeats an earlier one in `columns`", empty while their share is at most `share`.
 
-    def first_of_its_kind(table: pd.DataFrame) -> pd.Series:
-        copies = table.duplicated(subset=columns)
-        return ~copies | (bool(copies.mean() <= share) if len(copies) else True)
-
-    return pa.DataFrameSchema(checks=pa.Check(first_of_its_kind, name="distinct", ignore_na=False))
+    pandera is given one column that says which rows repeat: on whole rows it would report each cell.
+    """
+    copies = pd.DataFrame({"repeated": table.duplicated(subset=columns)})
+    rule = pa.Check(lambda values: ~values | bool(values.mean() <= share), name="repeats")
+    return failures(pa.DataFrameSchema({"repeated": pa.Column(bool, rule)}), copies)
 
 
 def finite_target(spec: DatasetSpec) -> pa.DataFrameSchema:
@@ -130,6 +130,4 @@ def _checked(rule: Callable[[pd.Series], Any], name: str) -> pa.Column:
 def row_count(spec: DatasetSpec) -> pa.DataFrameSchema:
     """As many rows as the contract asks for."""
     lowest, highest = spec.row_count.minimum, spec.row_count.maximum or sys.maxsize
-    return pa.DataFrameSchema(
-        checks=pa.Check(lambda table: lowest <= len(table) <= highest, name="row_count")
-    )
+    return pa.DataFrameSchema(checks=pa.Check(lambda table: lowest <= len(table) <= highest, name="row_count"))

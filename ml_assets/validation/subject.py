@@ -69,6 +69,4 @@ class Subject:
 
     def named(self, positions: Any, column: str, value: str) -> pd.DataFrame:
         """Cases for whole rows at `positions`, under one column and value."""
-        return pd.DataFrame({"column": column, "value": value, "position": positions}).astype(
-            {"position": "int64"}
-        )
+        return pd.DataFrame({"column": column, "value": value, "position": positions}).astype({"position": "int64"})

@@ -165,9 +165,7 @@ NAMES = st.one_of(st.sampled_from([*IRIS.columns, "class", "sepal lenght", ""]),
 
 def tables() -> st.SearchStrategy[bytes]:
     headers = st.one_of(st.just(list(IRIS.columns)), st.lists(NAMES, max_size=7))
-    rows = st.lists(
-        st.one_of(st.lists(CELLS, min_size=5, max_size=5), st.lists(CELLS, max_size=7)), max_size=8
-    )
+    rows = st.lists(st.one_of(st.lists(CELLS, min_size=5, max_size=5), st.lists(CELLS, max_size=7)), max_size=8)
 
     def spelt(header: list[str], body: list[list[str]], delimiter: str, quoting: int) -> bytes:
         text = io.StringIO()
@@ -181,9 +179,7 @@ def tables() -> st.SearchStrategy[bytes]:
         st.sampled_from([",", ",", ";"]),
         st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
     )
-    return st.one_of(
-        written, st.binary(max_size=80), st.binary(max_size=40).map(lambda b: HEADER.encode() + b)
-    )
+    return st.one_of(written, st.binary(max_size=80), st.binary(max_size=40).map(lambda b: HEADER.encode() + b))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

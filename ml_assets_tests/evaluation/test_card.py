@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import cache
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ class Outline(HTMLParser):
         self.text += data
 
 
+@cache
 def card_of(world: World) -> Card:
     plots = card_plots(
         world.spec,

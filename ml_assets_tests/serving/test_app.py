@@ -142,7 +142,7 @@ def test_a_late_label_is_taken_for_the_row_it_names(world):
         ({"label": True}, 422, "label"),
         ({"position": -1}, 422, "position"),
         ({"position": 1}, 404, "no row 1"),
-        ({"position": 2**70}, 422, "position"),
+        ({"position": 2**70}, 404, "no row"),
         ({"request_id": "x"}, 404, "no answered request 'x'"),
         ({"request_id": 7}, 422, "request_id"),
         ({"more": 7}, 422, "more"),

@@ -34,8 +34,7 @@ def test_no_rows_give_no_answers():
 
 
 def test_a_prediction_that_is_no_finite_number_is_an_error_that_names_the_row():
-    model = DummyRegressor(strategy="constant", constant=np.array([np.inf]))
-    model.fit(np.zeros((2, 1)), [0.0, 0.0])
+    model = DummyRegressor().fit(np.zeros((2, 1)), [0.0, 0.0])
     model.constant_ = np.array([[np.inf]])
     with pytest.raises(PredictionError, match="rows 0, 1"):
         PipelinePredictor(model, Task.REGRESSION).predict(np.zeros((2, 1)))

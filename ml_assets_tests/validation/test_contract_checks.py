@@ -121,9 +121,7 @@ def test_a_number_without_a_range_must_be_finite() -> None:
     raw = raw_table("iris")
     raw.iloc[6, 0] = -np.inf
     outcome = outcomes_of(spec.model_copy(update={"columns": columns}), raw)["ranges"]
-    assert (
-        outcome.summary == "column 'sepal_length' has 1 value that must be finite (row 7 of batch iris.data)"
-    )
+    assert outcome.summary == "column 'sepal_length' has 1 value that must be finite (row 7 of batch iris.data)"
 
 
 def test_missing_values_are_refused_over_the_share_and_let_pass_below_it() -> None:
@@ -172,9 +170,7 @@ def test_a_key_that_names_two_rows_is_refused() -> None:
     assert outcomes_of(keyed, raw)["uniqueness"].passed
     raw.iloc[20, [0, 12]] = raw.iloc[10, [0, 12]].to_numpy()
     outcome = outcomes_of(keyed, raw)["uniqueness"]
-    assert outcome.summary == (
-        "1 rows repeat the key crim, lstat of an earlier row (row 21 of batch housing.data)"
-    )
+    assert outcome.summary == ("1 rows repeat the key crim, lstat of an earlier row (row 21 of batch housing.data)")
     raw.index = [*raw.index[:-1], raw.index[0]]
     assert "key row_id" in outcomes_of(spec, raw)["uniqueness"].summary
 
@@ -232,9 +228,7 @@ def test_rows_to_predict_are_checked_in_their_features_only() -> None:
     rows.loc[1, "colour"] = "rose"
     rows.loc[2, "alcohol"] = np.inf
     outcomes = check_prediction_input(spec, rows, origin="new.csv")
-    with pytest.raises(
-        ContractViolation, match=r"'alcohol' .*row 3 of batch new\.csv.*'rose' \(row 2 .*; correct it$"
-    ):
+    with pytest.raises(ContractViolation, match=r"'alcohol' .*row 3 of batch new\.csv.*'rose' \(row 2 .*; correct it$"):
         raise_on_failure(spec, outcomes, remedy="correct it")
     rows = rows.head(1).assign(alcohol=np.nan)
     assert not all(o.passed for o in check_prediction_input(spec, rows, origin="new.csv"))

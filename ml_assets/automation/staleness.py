@@ -1,0 +1,145 @@
+"""What a run would have to make, and why, by Dagster's own staleness. Running it is `launch`'s part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContext
+
+from ml_assets.home import Home
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
+    from ml_assets.datasets.spec import DatasetSpec
+
+NEVER_MADE = "never made"
+
+
+class _Loading(LoadingContext):
+    """What Dagster's resolver needs to look things up in batches."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+        self._loaders: dict[Any, Any] = {}
+
+    @property
+    def instance(self) -> dg.DagsterInstance:
+        return self._instance
+
+    @property
+    def loaders(self) -> dict[Any, Any]:
+        return self._loaders
+
+
+@dataclass(frozen=True)
+class StaleAssets:
+    """What of one dataset is not up to date.
+
+    Attributes:
+        keys: assets to make, upstream first.
+        reasons: why, a line each for the first causes.
+    """
+
+    dataset: str
+    keys: tuple[dg.AssetKey, ...]
+    reasons: tuple[str, ...]
+
+
+def find_stale(
+    instance: dg.DagsterInstance,
+    graph: AssetGraph,
+    spec: DatasetSpec,
+    families: Sequence[str],
+    *,
+    budget_seconds: float | None,
+    everything: bool = False,
+) -> StaleAssets:
+    """Assets of a dataset to make so that it is up to date for `families`.
+
+    Dagster's code versions and data versions decide, by its own resolver. Two things lie outside its graph and are
+    compared here: the files that the raw table is read from, and the budget, where one is asked for by name.
+
+    Args:
+        instance: Dagster's instance.
+        graph: the asset graph.
+        spec: contract of the dataset.
+        families: partitions that count.
+        budget_seconds: the budget asked for; None if the default will do.
+        everything: call every asset stale.
+    """
+    keys = [key for key in graph.toposorted_asset_keys if key.path[0] == spec.name]
+    if everything:
+        return StaleAssets(spec.name, tuple(keys), ("everything is made afresh",))
+    outside = {
+        dg.AssetKey([spec.name, "raw_table"]): _source_reason(instance, spec),
+        dg.AssetKey([spec.name, "tuned_params"]): _budget_reason(instance, spec, families, budget_seconds),
+    }
+    causes = {key: reason for key, reason in outside.items() if reason}
+    resolver = CachingStaleStatusResolver(instance, graph, _Loading(instance))
+    stale = {key for key in keys if _is_stale(resolver, graph, key, families)}
+    for key in causes:
+        stale |= {key, *graph.get(key).child_keys}
+    for key in keys:
+        if any(parent in stale for parent in graph.get(key).parent_keys):
+            stale.add(key)
+    reasons = [*causes.values(), *_root_causes(resolver, graph, stale - causes.keys(), families)]
+    ordered = tuple(key for key in keys if key in stale)
+    return StaleAssets(spec.name, ordered, tuple(dict.fromkeys(reasons)))
+
+
+def _partitions(graph: AssetGraph, key: dg.AssetKey, families: Sequence[str]) -> Sequence[str | None]:
+    return families if graph.get(key).is_partitioned else [None]
+
+
+def _is_stale(
+    resolver: CachingStaleStatusResolver, graph: AssetGraph, key: dg.AssetKey, families: Sequence[str]
+) -> bool:
+    statuses = (resolver.get_status(key, partition) for partition in _partitions(graph, key, families))
+    return any(status is not StaleStatus.FRESH for status in statuses)
+
+
+def _root_causes(
+    resolver: CachingStaleStatusResolver, graph: AssetGraph, stale: Iterable[dg.AssetKey], families: Sequence[str]
+) -> list[str]:
+    missing, causes = [], []
+    for key in sorted(stale, key=lambda k: k.path):
+        for partition in _partitions(graph, key, families):
+            if resolver.get_status(key, partition) is StaleStatus.MISSING:
+                missing.append(key.path[-1])
+            causes += [
+                f"{cause.asset_key.path[-1]} {cause.reason}" for cause in resolver.get_stale_root_causes(key, partition)
+            ]
+    names = ", ".join(dict.fromkeys(missing))
+    return [*([f"{NEVER_MADE}: {names}"] if names else []), *dict.fromkeys(causes)]
+
+
+def _latest_metadata(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None = None) -> dict[str, Any]:
+    query = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None)
+    records = instance.fetch_materializations(query, limit=1).records
+    event = records[0].asset_materialization if records else None
+    return {name: value.value for name, value in event.metadata.items()} if event else {}
+
+
+def _source_reason(instance: dg.DagsterInstance, spec: DatasetSpec) -> str | None:
+    from ml_assets.assets.ingestion import source_mode
+    from ml_assets.datasets.tables import source_fingerprint
+
+    made_from = _latest_metadata(instance, dg.AssetKey([spec.name, "raw_table"])).get("source_fingerprint")
+    now = source_fingerprint(spec, Home.current().incoming, source_mode())
+    return "the files of raw_table changed" if made_from is not None and made_from != now else None
+
+
+def _budget_reason(
+    instance: dg.DagsterInstance, spec: DatasetSpec, families: Sequence[str], budget_seconds: float | None
+) -> str | None:
+    if budget_seconds is None:
+        return None
+    key = dg.AssetKey([spec.name, "tuned_params"])
+    spent = {_latest_metadata(instance, key, family).get("budget_seconds") for family in families} - {None}
+    others = sorted(s for s in spent if s != budget_seconds)
+    return f"a budget of {budget_seconds:g} s in place of {others[0]:g} s" if others else None

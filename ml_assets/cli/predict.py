@@ -1,0 +1,68 @@
+"""`ml-assets predict`: the champion's answers for the rows of a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ml_assets.datasets.spec import DatasetSpec, load_contract
+from ml_assets.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@click.command()
+@click.argument("dataset")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; standard output by default.")
+def predict(dataset: str, file: Path, output: Path | None) -> None:
+    """Predict the rows of the CSV FILE with the champion of DATASET.
+
+    The answer is CSV in the order of the rows: `prediction`, and for classes `probability_<label>` each. The model
+    file's SHA-256 is compared with the registry's before it is loaded.
+
+    \b
+    Examples:
+      ml-assets predict iris flowers.csv
+      ml-assets predict california_housing districts.csv -o values.csv
+    """
+    from ml_assets.artifacts import write_atomically
+
+    spec = load_contract(dataset)
+    answers = predict_file(spec, file).to_csv(index=False)
+    if output is None:
+        sys.stdout.write(answers)
+    elif output.is_dir():
+        raise UserError(f"{output} is a directory; give the name of a file to write")
+    else:
+        write_atomically(output, answers.encode())
+
+
+def predict_file(spec: DatasetSpec, file: Path) -> pd.DataFrame:
+    """Predictions for the rows of a CSV file, in their order.
+
+    Raises:
+        UserError: the file is no table of the contract, or there is no champion yet.
+        IntegrityError: the model file is not the registered one.
+    """
+    import pandas as pd
+
+    from ml_assets.datasets.tables import read_csv_table
+    from ml_assets.learning.fitted_model import load_verified
+    from ml_assets.resources.registry import champion_ref
+    from ml_assets.serving.predictor import PipelinePredictor
+
+    rows = read_csv_table(spec, file, require_target=False)
+    champion = champion_ref(spec.name)
+    if champion is None:
+        raise UserError(f"{spec.name} has no champion yet: run `ml-assets run {spec.name}`")
+    pipeline = load_verified(Path(champion.path), champion.sha256)
+    made = PipelinePredictor(pipeline, spec.task).predict(rows[list(spec.feature_columns)])
+    columns = {"prediction": made.values}
+    for label, shares in (made.probabilities or {}).items():
+        columns[f"probability_{label}"] = shares
+    return pd.DataFrame(columns)

@@ -1,0 +1,171 @@
+"""`ml-assets run`: make what is stale, show how it goes, end with the leaderboard."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ml_assets.datasets.spec import DatasetSpec, load_contract, load_contracts
+from ml_assets.errors import MlAssetsError, SettingError, UserError
+from ml_assets.families import choose_families
+from ml_assets.home import Home
+from ml_assets.processes import CORES_VARIABLE, cores, one_thread_each
+
+if TYPE_CHECKING:
+    from ml_assets.automation.launch import RunOutcome, RunPart
+    from ml_assets.automation.staleness import StaleAssets
+
+
+class RunFailedError(MlAssetsError):
+    """A run ended with failed steps."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@click.command()
+@click.argument("datasets", nargs=-1, metavar="[DATASET]...")
+@click.option("--families", metavar="A,B", help="Only these model families, separated by commas.")
+@click.option("--budget", type=float, metavar="SECONDS", help="Search time of a dataset, all families.  [default: 30]")
+@click.option("--trials", type=int, metavar="N", help="End a search after N settings a family, if time allows.")
+@click.option("--jobs", type=int, metavar="N", help="Cores to use.  [default: all]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of splits, searches and models.")
+@click.option("--fresh", is_flag=True, help="Make everything again, stale or not.")
+def run(
+    datasets: tuple[str, ...],
+    families: str | None,
+    budget: float | None,
+    trials: int | None,
+    jobs: int | None,
+    seed: int,
+    fresh: bool,
+) -> None:
+    """Train, compare, register and deploy what is not up to date.
+
+    Without DATASET it takes every dataset. What is up to date is left as it is and said so.
+
+    \b
+    Examples:
+      ml-assets run
+      ml-assets run iris wine_quality --families xgboost,svm
+      ml-assets run california_housing --budget 120 --jobs 2
+    """
+    specs = [load_contract(name) for name in datasets] or list(load_contracts().values())
+    chosen = choose_families(families.split(",") if families is not None else None)
+    settings = _settings(budget, trials, seed)
+    _use_cores(jobs)
+    one_thread_each()
+    make(specs, chosen, settings=settings, fresh=fresh)
+
+
+def _settings(budget: float | None, trials: int | None, seed: int) -> dict[str, Any]:
+    if budget is not None and not budget > 0:
+        raise SettingError(f"a budget of {budget:g} seconds leaves no time to train; give more than 0")
+    if trials is not None and trials < 1:
+        raise SettingError(f"{trials} trials leave nothing to choose from; give 1 or more")
+    given = {"budget_seconds": budget, "trials": trials, "seed": seed}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _use_cores(jobs: int | None) -> None:
+    import os
+
+    if jobs is not None:
+        if jobs < 1:
+            raise SettingError(f"{jobs} cores cannot do any work; give 1 or more")
+        os.environ[CORES_VARIABLE] = str(jobs)
+    cores()
+
+
+def make(specs: Sequence[DatasetSpec], families: Sequence[str], *, settings: Mapping[str, Any], fresh: bool) -> None:
+    """Makes what is stale and prints the leaderboard.
+
+    Raises:
+        RunFailedError: steps failed; datasets without a failure are finished all the same.
+    """
+    from ml_assets.automation.instance import open_instance
+    from ml_assets.automation.launch import plan_parts
+    from ml_assets.automation.staleness import find_stale
+    from ml_assets.definitions import defs
+
+    home = Home.current()
+    with open_instance(home) as instance:
+        graph = defs.resolve_asset_graph()
+        stale = [
+            find_stale(instance, graph, spec, families, budget_seconds=settings.get("budget_seconds"), everything=fresh)
+            for spec in specs
+        ]
+        _say_what_is_stale(stale)
+        keys = [key for dataset in stale for key in dataset.keys]
+        failed: list[RunOutcome] = []
+        if keys:
+            parts = plan_parts(graph, keys, families)
+            for part in parts:
+                outcome = _watched(instance, home, part, _share(settings, part, parts))
+                if not outcome.success:
+                    failed.append(outcome)
+    _print_results([spec.name for spec in specs])
+    if failed:
+        raise _failure(failed)
+
+
+def _share(settings: Mapping[str, Any], part: RunPart, parts: Sequence[RunPart]) -> dict[str, Any]:
+    """Settings of one part: families that cannot share a run share the budget."""
+    families = sum(len(p.families) for p in parts)
+    if len(parts) == 1 or not families:
+        return dict(settings)
+    from ml_assets.resources.settings import DEFAULT_BUDGET_SECONDS
+
+    whole = settings.get("budget_seconds", DEFAULT_BUDGET_SECONDS)
+    return {**settings, "budget_seconds": whole * len(part.families) / families}
+
+
+def _say_what_is_stale(stale: Sequence[StaleAssets]) -> None:
+    for dataset in stale:
+        if dataset.keys:
+            click.echo(f"{dataset.dataset}: {len(dataset.keys)} assets to make ({'; '.join(dataset.reasons[:3])})")
+        else:
+            click.echo(f"{dataset.dataset}: up to date, nothing is trained")
+
+
+def _watched(instance: Any, home: Home, part: RunPart, settings: Mapping[str, Any]) -> RunOutcome:
+    from ml_assets.automation.launch import execute
+    from ml_assets.cli.progress import quiet_processes, watch
+
+    invocation = uuid.uuid4().hex
+    log = home.dagster / "logs" / f"{invocation[:12]}.log"
+    with quiet_processes(log) as terminal, watch(instance, home, part, invocation, terminal=terminal):
+        return execute(instance, part, settings=settings, invocation=invocation)
+
+
+def _failure(outcomes: Sequence[RunOutcome]) -> RunFailedError:
+    problems = [problem for outcome in outcomes for problem in outcome.problems]
+    lines = [f"{problem.step.replace('__', '/', 1)}: {problem.message}" for problem in problems]
+    only_input = bool(problems) and all(problem.exit_code == UserError.exit_code for problem in problems)
+    runs = ", ".join(outcome.run_id for outcome in outcomes)
+    message = "\n  ".join([f"the run did not finish (Dagster run {runs})", *lines])
+    return RunFailedError(message, UserError.exit_code if only_input else 1)
+
+
+def _print_results(datasets: Sequence[str]) -> None:
+    from ml_assets.cli.tables import print_leaderboards
+
+    boards = print_leaderboards(datasets)
+    if boards:
+        home = Home.current()
+        click.echo("\nWhere to look next")
+        click.echo("  Dagster's and MLflow's UI   make ui   (or: ml-assets ui)")
+        for dataset in boards:
+            click.echo(f"  {dataset:<27} {_readable(home.reports / dataset / 'model_card.html')}")
+
+
+def _readable(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

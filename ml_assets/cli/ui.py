@@ -1,0 +1,79 @@
+"""`ml-assets ui`: Dagster's webserver and daemon and MLflow's UI, side by side until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+
+import click
+
+from ml_assets.errors import ServingError
+from ml_assets.home import Home
+
+GRACE_SECONDS = 15.0
+
+
+@click.command()
+@click.option("--port", default=3000, show_default=True, help="Port of Dagster's UI.")
+@click.option("--mlflow-port", default=5000, show_default=True, help="Port of MLflow's UI.")
+def ui(port: int, mlflow_port: int) -> None:
+    """Start Dagster's webserver and daemon and MLflow's UI on loopback; one Ctrl-C stops them all.
+
+    \b
+    Example:
+      ml-assets ui
+    """
+    from ml_assets.automation.instance import prepare_dagster_home
+    from ml_assets.resources.tracking import UI_ADDRESS_VARIABLE, mlflow_client
+
+    home = Home.current()
+    prepare_dagster_home(home)
+    mlflow_client()
+    os.environ[UI_ADDRESS_VARIABLE] = f"http://127.0.0.1:{mlflow_port}"
+    python = [sys.executable, "-m"]
+    dagster = [*python, "dagster", "dev", "-m", "ml_assets", "-h", "127.0.0.1", "-p", str(port)]
+    mlflow = [*python, "mlflow", "server", "--host", "127.0.0.1", "--port", str(mlflow_port)]
+    store = ["--backend-store-uri", home.tracking_uri, "--workers", "1"]
+    artifacts = ["--default-artifact-root", (home.mlflow / "artifacts").as_uri()]
+    click.echo(f"Dagster  http://127.0.0.1:{port}\nMLflow   http://127.0.0.1:{mlflow_port}\nCtrl-C stops both.")
+    run_together({"Dagster": dagster, "MLflow": [*mlflow, *store, *artifacts]})
+
+
+def run_together(commands: Mapping[str, list[str]]) -> None:
+    """Runs the commands, each in a process group of its own, until one ends or Ctrl-C or SIGTERM comes.
+
+    Raises:
+        ServingError: one of them ended by itself.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    started = {name: subprocess.Popen(command, start_new_session=True) for name, command in commands.items()}
+    try:
+        while True:
+            for name, process in started.items():
+                if process.poll() is not None:
+                    raise ServingError(f"{name}'s server ended with code {process.returncode}; its output is above")
+            time.sleep(0.2)
+    finally:
+        _stop(list(started.values()))
+
+
+def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Asks every group to end, and ends those that do not."""
+    for process in processes:
+        _signal(process, signal.SIGINT)
+    deadline = time.monotonic() + GRACE_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(deadline - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            _signal(process, signal.SIGKILL)
+            process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, number)
