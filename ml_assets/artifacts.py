@@ -2,7 +2,8 @@
 
 An artifact is a pandas table, or an object of ours with `save(folder)` and `load(folder)`. One version is one folder
 named after the SHA-256 of its files; `current.json` beside the versions says which one counts. A killed process
-leaves the earlier version current; a version's bytes are verified whenever it is read.
+leaves the earlier version current; a version's bytes are verified whenever it is read. Processes that save the same
+key take turns for the moment in which a version becomes current.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +22,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
+from filelock import FileLock
+
 from ml_assets.errors import IntegrityError, StorageError
 
 POINTER = "current.json"
+LOCK = ".lock"
 TABLE_FILE = "table.parquet"
 TABLE_TYPE = "pandas:DataFrame"
+LEFTOVER_SECONDS = 3600.0
+"""A hidden file or folder this old was left by a killed process; no save takes that long."""
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space, or set ML_ASSETS_HOME to a folder on another disk",
+    errno.EDQUOT: "the disk quota is used up: free some space, or set ML_ASSETS_HOME to another folder",
+    errno.EROFS: "the file system is read-only: set ML_ASSETS_HOME to a folder that can be written",
+    errno.EACCES: "no permission to write: set ML_ASSETS_HOME to a folder that can be written",
+    errno.EPERM: "no permission to write: set ML_ASSETS_HOME to a folder that can be written",
+    errno.ENOTDIR: "a file is where a folder should be: move it away, or set ML_ASSETS_HOME to another folder",
+    errno.EEXIST: "a file is where a folder should be: move it away, or set ML_ASSETS_HOME to another folder",
+}
 
 
 @runtime_checkable
@@ -54,16 +71,10 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedies = {
-            errno.ENOSPC: "the disk is full: free some space, or set ML_ASSETS_HOME to a folder on another disk",
-            errno.EDQUOT: "the disk quota is used up: free some space, or set ML_ASSETS_HOME to another folder",
-            errno.EROFS: "the file system is read-only: set ML_ASSETS_HOME to a folder that can be written",
-            errno.EACCES: "no permission to write: set ML_ASSETS_HOME to a folder that can be written",
-            errno.EPERM: "no permission to write: set ML_ASSETS_HOME to a folder that can be written",
-        }
-        if error.errno not in remedies:
+        remedy = _REMEDIES.get(error.errno or 0)
+        if remedy is None:
             raise
-        raise StorageError(f"cannot write {path}: {remedies[error.errno]}; earlier artifacts are untouched") from error
+        raise StorageError(f"cannot write {path}: {remedy}; earlier artifacts are untouched") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -95,7 +106,12 @@ class ArtifactStore:
     root: Path
 
     def save(self, key: tuple[str, ...], value: object, *, keep: int | None = 2) -> StoredArtifact:
-        """Stores `value` as the current version of `key` and drops all but the newest `keep` versions (None: none).
+        """Stores `value` as the current version of `key` and drops all but the newest `keep` versions.
+
+        Args:
+            key: where it belongs.
+            value: a table or an artifact.
+            keep: 1 or more; None keeps every version.
 
         Raises:
             StorageError: the folder cannot be written; the earlier version stays current.
@@ -108,26 +124,28 @@ class ArtifactStore:
             try:
                 type_name = _write(value, aside)
                 sha256 = folder_sha256(aside)
-                version = place / sha256[:16]
-                if not version.exists():
-                    aside.rename(version)
-                version.touch()
+                stored = StoredArtifact(place / sha256[:16], sha256, type_name)
+                with FileLock(place / LOCK):
+                    _make_current(stored, aside)
+                    _prune(place, keep=keep, current=stored.path)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
-            stored = StoredArtifact(version, sha256, type_name)
-            pointer = {"version": version.name, "sha256": sha256, "type": type_name}
-            write_atomically(place / POINTER, json.dumps(pointer, indent=1).encode())
-        _prune(place, keep=keep, current=version)
         return stored
 
     def find(self, key: tuple[str, ...]) -> StoredArtifact | None:
-        """The current version of `key`, or None where nothing was ever stored."""
-        place = self.root.joinpath(*key)
+        """The current version of `key`, or None where nothing was ever stored.
+
+        Raises:
+            IntegrityError: the file that says which version is current cannot be understood.
+        """
+        file = self.root.joinpath(*key, POINTER)
         try:
-            pointer = json.loads((place / POINTER).read_text())
+            pointer = json.loads(file.read_bytes())
+            return StoredArtifact(file.parent / pointer["version"], pointer["sha256"], pointer["type"])
         except FileNotFoundError:
             return None
-        return StoredArtifact(place / pointer["version"], pointer["sha256"], pointer["type"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise IntegrityError(f"{file} was changed after it was written: materialize the asset again") from error
 
     def load(self, key: tuple[str, ...]) -> Any:
         """The current value of `key`, its bytes verified first.
@@ -146,7 +164,7 @@ def read_artifact(stored: StoredArtifact) -> Any:
     """The value of one stored version.
 
     Raises:
-        IntegrityError: the stored bytes are not those that were written.
+        IntegrityError: the stored bytes are not those that were written, or what they hold is not known here.
     """
     if not stored.path.is_dir() or folder_sha256(stored.path) != stored.sha256:
         raise IntegrityError(
@@ -160,7 +178,13 @@ def read_artifact(stored: StoredArtifact) -> Any:
     module, _, name = stored.type_name.partition(":")
     if not module.startswith("ml_assets."):
         raise IntegrityError(f"{stored.path} names a foreign type '{stored.type_name}'; it is not loaded")
-    artifact: type[Artifact] = getattr(importlib.import_module(module), name)
+    try:
+        artifact: type[Artifact] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise IntegrityError(
+            f"{stored.path} holds a '{stored.type_name}', which this version of ml_assets does not know: "
+            "materialize the asset again"
+        ) from error
     return artifact.load(stored.path)
 
 
@@ -176,10 +200,35 @@ def _write(value: object, folder: Path) -> str:
     raise TypeError(f"a {type(value).__name__} is neither a table nor an artifact")
 
 
+def _make_current(stored: StoredArtifact, aside: Path) -> None:
+    version = stored.path
+    if version.exists() and folder_sha256(version) != stored.sha256:
+        shutil.rmtree(version)
+    if not version.exists():
+        aside.rename(version)
+    version.touch()
+    pointer = {"version": version.name, "sha256": stored.sha256, "type": stored.type_name}
+    write_atomically(version.parent / POINTER, json.dumps(pointer, indent=1).encode())
+
+
 def _prune(place: Path, *, keep: int | None, current: Path) -> None:
-    if keep is None:
-        return
-    versions = [p for p in place.iterdir() if p.is_dir() and not p.name.startswith(".") and p != current]
-    versions.sort(key=lambda p: p.stat().st_mtime, reverse=True)
-    for old in versions[keep - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)
+    """Drops versions beyond the newest `keep`, and what killed processes left behind."""
+    hidden = [p for p in place.iterdir() if p.name.startswith(".") and p.name != LOCK]
+    old = [p for p in hidden if (age := _age(p)) is not None and age > LEFTOVER_SECONDS]
+    if keep is not None:
+        versions = [p for p in place.iterdir() if p.is_dir() and p not in hidden and p != current]
+        versions.sort(key=lambda p: p.stat().st_mtime, reverse=True)
+        old += versions[keep - 1 :]
+    for path in old:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float | None:
+    """Seconds since `path` was last changed; None where its owner just removed it."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return None

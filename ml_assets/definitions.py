@@ -34,13 +34,13 @@ def build_defs(
         from ml_assets.automation.jobs import build_jobs
         from ml_assets.automation.schedules import build_schedules
         from ml_assets.automation.sensors import build_sensors
-        from ml_assets.resources.settings import Settings
+        from ml_assets.resources.settings import default_settings
         from ml_assets.resources.store import ArtifactIOManager
         from ml_assets.resources.tracking import Tracking
 
         specs = contracts if contracts is not None else load_contracts()
         jobs = build_jobs(list(specs))
-        resources = {"io_manager": ArtifactIOManager(), "settings": Settings(), "tracking": Tracking()}
+        resources = {"io_manager": ArtifactIOManager(), "settings": default_settings(), "tracking": Tracking()}
         return dg.Definitions(
             assets=[asset for spec in specs.values() for asset in build_dataset_assets(spec)],
             jobs=jobs,

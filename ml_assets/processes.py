@@ -46,7 +46,7 @@ def cores() -> int:
     named = os.environ.get(CORES_VARIABLE)
     if named is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not named.isdigit() or int(named) < 1:
+    if not named.isdecimal() or int(named) < 1:
         raise SettingError(f"{CORES_VARIABLE} is '{named}'; give a whole number from 1 up")
     return int(named)
 
@@ -55,9 +55,10 @@ def one_thread_each() -> None:
     """Makes numeric libraries loaded later use one thread a process and sleep, not spin, while they wait.
 
     Work is spread over processes: two workers of one thread beat one of two, and OpenMP's spinning on a busy
-    machine can slow a small fit tenfold. What the user has set stays.
+    machine can slow a small fit tenfold. Thread counts set elsewhere would multiply with the processes, so they
+    give way; `ML_ASSETS_CORES` is the one setting. How to wait stays as the user has set it.
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
+        os.environ[variable] = "1"
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")

@@ -12,7 +12,7 @@ from ml_assets import __version__
 from ml_assets.artifacts import storage_errors
 from ml_assets.assets.policy import families_of, families_version, of, policy
 from ml_assets.assets.types import DataFrame, Evaluation, Leaderboard, Registration, Verdict
-from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.errors import StorageError
 from ml_assets.home import Home
 from ml_assets.resources import registry
@@ -93,15 +93,16 @@ def build_deployment(spec: DatasetSpec) -> dg.AssetsDefinition:
 
         client = mlflow_client()
         champion = registry.registered(client, spec.name, registry.CHAMPION)
-        entry = champion and _champion_entry(spec, champion, clean_table, splits)
+        entry = _champion_entry(spec, champion, clean_table, splits) if champion else None
         challenger = GateEntry.of(evaluations[registered_model.origin.family], version=registered_model.label)
         verdict = decide(dataset=spec.name, challenger=challenger, champion=entry, alpha=settings.significance)
         if verdict.promoted:
             client.set_registered_model_alias(spec.name, registry.CHAMPION, registered_model.version)
         client.set_model_version_tag(spec.name, registered_model.version, "verdict", verdict.reason)
         _remember(spec, {"dagster_run_id": context.run_id, **verdict.to_dict()})
-        serving = registered_model.version if verdict.promoted else champion and champion.version
-        return dg.MaterializeResult(value=verdict, metadata={"champion_version": serving, **verdict.to_dict()})
+        now = registry.registered(client, spec.name, registry.CHAMPION)
+        metadata = {"champion_version": now.version if now else None, **verdict.to_dict()}
+        return dg.MaterializeResult(value=verdict, metadata=metadata)
 
     return deployment
 
@@ -119,9 +120,12 @@ def _champion_entry(
 
     origin = champion.origin
     pipeline = load_verified(champion.model_file, origin.model_sha256)
-    tested = splits.index[splits["part"] == "test"].difference(read_training_rows(champion.model_file.parent))
+    tested = splits.index[splits["part"] == "test"].difference(list(read_training_rows(champion.model_file.parent)))
     rows = table.loc[tested]
-    classes = tuple(map(str, getattr(pipeline, "classes_", ()))) if spec.labels else ()
+    if spec.task is Task.CLASSIFICATION:
+        # A class the champion never saw costs it more than any guess would; the gate compares the rows it can answer.
+        rows = rows[rows[spec.target].isin(pipeline.classes_)]
+    classes = tuple(map(str, pipeline.classes_)) if spec.task is Task.CLASSIFICATION else ()
     prediction = predict(spec.task, pipeline, rows[list(spec.feature_columns)])
     losses = row_losses(spec.task, true_values(spec, rows), prediction, classes)
     return GateEntry(
@@ -129,7 +133,7 @@ def _champion_entry(
         family=origin.family,
         fold_scores=origin.fold_scores,
         splits_hash=origin.splits_hash,
-        row_losses=pd.Series(losses, index=tested),
+        row_losses=pd.Series(losses, index=rows.index),
     )
 
 
@@ -162,8 +166,8 @@ def build_serving_probe(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.serving.probe import probe
 
         found = probe(Home.current().server_record, timeout=PROBE_SECONDS)
-        champion = registry.champion_ref(spec.name)
-        served, wanted = found.versions.get(spec.name), champion and champion.version
+        champion = registry.registered(mlflow_client(), spec.name, registry.CHAMPION)
+        served, wanted = found.versions.get(spec.name), champion.version if champion else None
         yield dg.MaterializeResult(
             metadata={
                 "state": found.state,

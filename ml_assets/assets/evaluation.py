@@ -11,6 +11,7 @@ from ml_assets.assets.policy import contract_version, families_of, of, policy
 from ml_assets.assets.training import trial_records
 from ml_assets.assets.types import Card, DataFrame, Evaluation, FittedModel, Leaderboard, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.errors import TrainingError
 from ml_assets.home import Home
 from ml_assets.processes import cores
 from ml_assets.resources.settings import Settings
@@ -49,6 +50,7 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
         evaluations = {}
         for family in context.partition_keys:
             fitted, found, file = model[family], tuned_params[family], stored_model(spec.name, family)
+            check_alignment(found, splits, fitted)
             with hold_cores(1, total=cores(), folder=Home.current().locks):
                 made = evaluate(
                     spec,
@@ -86,6 +88,18 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
         return dg.MaterializeResult(value=evaluations)
 
     return evaluation
+
+
+def check_alignment(found: SearchResult, splits: DataFrame, fitted: FittedModel) -> None:
+    """Refuses out-of-fold predictions of other rows, or of classes in another order, than the model's.
+
+    Raises:
+        TrainingError: they do not belong together.
+    """
+    rows = tuple(splits.index[splits["part"] == "train"])
+    if found.row_ids != rows or found.classes != fitted.record.classes or fitted.training_rows != rows:
+        name = f"{fitted.record.dataset}/tuned_params and {fitted.record.dataset}/model"
+        raise TrainingError(f"{found.family}: search, model and splits are of different rows; materialize {name} again")
 
 
 def _log_evaluation(

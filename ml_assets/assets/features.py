@@ -1,5 +1,7 @@
 """Room 5: the feature plan, fitted on training rows, and the table it makes."""
 
+from typing import Any
+
 import dagster as dg
 
 from ml_assets.assets.metadata import lineage, number_schema
@@ -20,7 +22,7 @@ def build_features(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.features.plan import FeatureSet as Made
 
         made = Made.of(spec, clean_table, splits)
-        metadata = {
+        metadata: dict[str, Any] = {
             "dagster/row_count": len(made.table),
             "dagster/column_schema": number_schema(made.table.columns),
             "dagster/column_lineage": lineage(key(spec, "clean_table"), made.plan.lineage_),

@@ -50,17 +50,20 @@ def build_monitoring_baseline(spec: DatasetSpec) -> dg.AssetsDefinition:
         comparison: Leaderboard,
         settings: Settings,
     ) -> dg.MaterializeResult[Profile]:
-        """How the training rows and the winner's out-of-fold predictions of them look; live rows are compared to it."""
+        """How the training rows look, and the champion's out-of-fold predictions of them; live rows are compared to it.
+
+        Where the gate kept an older champion its predictions of these rows are not out of fold, and are left out.
+        """
         from ml_assets.datasets.identity import table_hash
         from ml_assets.monitoring.profile import build_profile
 
         winner = evaluations[comparison.winner]
-        oof = winner.oof_prediction
-        predicted = oof if spec.task is Task.REGRESSION else [winner.classes[i] for i in oof.argmax(axis=1)]
+        champion = registry.registered(mlflow_client(), spec.name, registry.CHAMPION)
+        serves = champion is not None and champion.origin.model_sha256 == winner.model_sha256
         profile = build_profile(
             spec,
             clean_table.loc[splits.index[splits["part"] == "train"]],
-            list(predicted),
+            _predicted_values(spec, winner) if serves else None,
             data_hash=table_hash(clean_table),
             created_at=time.time(),
             seed=settings.seed,
@@ -68,6 +71,11 @@ def build_monitoring_baseline(spec: DatasetSpec) -> dg.AssetsDefinition:
         return dg.MaterializeResult(value=profile, metadata={"reference_rows": profile.rows})
 
     return monitoring_baseline
+
+
+def _predicted_values(spec: DatasetSpec, winner: Evaluation) -> list[Any]:
+    oof = winner.oof_prediction
+    return list(oof) if spec.task is Task.REGRESSION else [winner.classes[i] for i in oof.argmax(axis=1)]
 
 
 def build_live_window(spec: DatasetSpec) -> dg.AssetsDefinition:
@@ -90,7 +98,7 @@ def build_live_window(spec: DatasetSpec) -> dg.AssetsDefinition:
             now=time.time(),
         )
         window = Window.take(PredictionLog(Home.current().prediction_log), spec, bounds)
-        metadata = {
+        metadata: dict[str, Any] = {
             "dagster/row_count": len(window.rows),
             "from": dg.MetadataValue.timestamp(bounds.start),
             "until": dg.MetadataValue.timestamp(bounds.end),

@@ -15,6 +15,8 @@ CONFIGURATION = """\
 # Written once by ml_assets; yours to change. SQLite in this folder unless a storage is named here.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 concurrency:
   runs:
     max_concurrent_runs: 2

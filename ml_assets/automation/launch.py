@@ -13,7 +13,7 @@ from ml_assets.families import family_names
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
-    from dagster._utils.error import SerializableErrorInfo
+    from dagster_shared.error import SerializableErrorInfo
 
 INVOCATION = "ml_assets/invocation"
 

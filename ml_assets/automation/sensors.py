@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,12 +13,26 @@ import dagster as dg
 
 from ml_assets.assets.policy import whole_range
 from ml_assets.automation import selections
+from ml_assets.errors import SettingError
 from ml_assets.home import Home
 
 SETTLE_SECONDS = 2.0
 """A file that changed less than this ago may still be being copied; it is taken at a later tick."""
 
-INTERVAL_SECONDS = 15
+INTERVAL_VARIABLE = "ML_ASSETS_SENSOR_SECONDS"
+DEFAULT_INTERVAL_SECONDS = 30
+
+
+def interval_seconds() -> int:
+    """How often sensors look: `ML_ASSETS_SENSOR_SECONDS`, 30 by default.
+
+    Raises:
+        SettingError: the variable is no whole number from 1 up.
+    """
+    named = os.environ.get(INTERVAL_VARIABLE, str(DEFAULT_INTERVAL_SECONDS))
+    if not named.isdigit() or int(named) < 1:
+        raise SettingError(f"{INTERVAL_VARIABLE} is '{named}'; give a whole number of seconds from 1 up")
+    return int(named)
 
 
 def build_sensors(datasets: Sequence[str]) -> list[dg.SensorDefinition]:
@@ -28,20 +43,20 @@ def build_sensors(datasets: Sequence[str]) -> list[dg.SensorDefinition]:
 def _sensor(
     name: str,
     selection: dg.AssetSelection,
-    evaluate: Callable[[dg.SensorEvaluationContext], Iterator[object]],
+    evaluate: Callable[[dg.SensorEvaluationContext], Iterator[dg.RunRequest | dg.SkipReason]],
 ) -> dg.SensorDefinition:
     return dg.SensorDefinition(
         name=name,
         description=evaluate.__doc__,
         asset_selection=selection,
         evaluation_fn=evaluate,
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=interval_seconds(),
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
 
 
 def _incoming_files(datasets: Sequence[str]) -> dg.SensorDefinition:
-    def evaluate(context: dg.SensorEvaluationContext) -> Iterator[object]:
+    def evaluate(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """Re-trains a dataset, all families, once for each new state of `data/incoming/<dataset>/*.csv`."""
         seen: dict[str, str] = json.loads(context.cursor or "{}")
         for dataset in datasets:
@@ -64,9 +79,9 @@ def incoming_state(folder: Path, *, now: float) -> str:
 
 
 def _live_rows(datasets: Sequence[str]) -> dg.SensorDefinition:
-    def evaluate(context: dg.SensorEvaluationContext) -> Iterator[object]:
+    def evaluate(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """Looks at drift and live performance of a dataset once the server has logged more rows for it."""
-        from ml_assets.resources.settings import Settings
+        from ml_assets.resources.settings import default_settings
         from ml_assets.serving.prediction_log import PredictionLog
 
         log_file = Home.current().prediction_log
@@ -74,7 +89,7 @@ def _live_rows(datasets: Sequence[str]) -> dg.SensorDefinition:
             yield dg.SkipReason("no server has answered a request yet")
             return
         seen: dict[str, int] = json.loads(context.cursor or "{}")
-        log, step = PredictionLog(log_file), Settings().minimum_live_rows
+        log, step = PredictionLog(log_file), default_settings().minimum_live_rows
         for dataset in datasets:
             rows = log.count_rows(dataset, since=0.0)
             if rows - seen.get(dataset, 0) >= step:
@@ -86,7 +101,7 @@ def _live_rows(datasets: Sequence[str]) -> dg.SensorDefinition:
 
 
 def _retrain_on_decision(datasets: Sequence[str]) -> dg.SensorDefinition:
-    def evaluate(context: dg.SensorEvaluationContext) -> Iterator[object]:
+    def evaluate(_: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """Turns each decision to retrain into one run of that dataset, all families."""
         from ml_assets.assets.monitoring import last_decision
 

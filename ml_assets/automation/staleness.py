@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ml_assets.datasets.spec import DatasetSpec
 
 NEVER_MADE = "never made"
+MOST_NAMES = 4
 
 
 class _Loading(LoadingContext):
@@ -82,8 +83,7 @@ def find_stale(
     causes = {key: reason for key, reason in outside.items() if reason}
     resolver = CachingStaleStatusResolver(instance, graph, _Loading(instance))
     stale = {key for key in keys if _is_stale(resolver, graph, key, families)}
-    for key in causes:
-        stale |= {key, *graph.get(key).child_keys}
+    stale |= causes.keys()
     for key in keys:
         if any(parent in stale for parent in graph.get(key).parent_keys):
             stale.add(key)
@@ -106,16 +106,18 @@ def _is_stale(
 def _root_causes(
     resolver: CachingStaleStatusResolver, graph: AssetGraph, stale: Iterable[dg.AssetKey], families: Sequence[str]
 ) -> list[str]:
-    missing, causes = [], []
-    for key in sorted(stale, key=lambda k: k.path):
+    missing: list[str] = []
+    causes: list[str] = []
+    for key in sorted(stale, key=lambda k: list(k.path)):
         for partition in _partitions(graph, key, families):
             if resolver.get_status(key, partition) is StaleStatus.MISSING:
                 missing.append(key.path[-1])
             causes += [
                 f"{cause.asset_key.path[-1]} {cause.reason}" for cause in resolver.get_stale_root_causes(key, partition)
             ]
-    names = ", ".join(dict.fromkeys(missing))
-    return [*([f"{NEVER_MADE}: {names}"] if names else []), *dict.fromkeys(causes)]
+    names = list(dict.fromkeys(missing))
+    told = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+    return [*([f"{NEVER_MADE}: {told}"] if names else []), *dict.fromkeys(causes)]
 
 
 def _latest_metadata(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None = None) -> dict[str, Any]:
@@ -140,6 +142,6 @@ def _budget_reason(
     if budget_seconds is None:
         return None
     key = dg.AssetKey([spec.name, "tuned_params"])
-    spent = {_latest_metadata(instance, key, family).get("budget_seconds") for family in families} - {None}
-    others = sorted(s for s in spent if s != budget_seconds)
+    spent = [_latest_metadata(instance, key, family).get("budget_seconds") for family in families]
+    others = sorted(float(seconds) for seconds in spent if seconds not in (None, budget_seconds))
     return f"a budget of {budget_seconds:g} s in place of {others[0]:g} s" if others else None

@@ -55,8 +55,11 @@ def predict_file(spec: DatasetSpec, file: Path) -> pd.DataFrame:
     from ml_assets.learning.fitted_model import load_verified
     from ml_assets.resources.registry import champion_ref
     from ml_assets.serving.predictor import PipelinePredictor
+    from ml_assets.validation.contract_checks import check_prediction_input, raise_on_failure
 
     rows = read_csv_table(spec, file, require_target=False)
+    outcomes = check_prediction_input(spec, rows, origin=file.name)
+    raise_on_failure(spec, outcomes, remedy="correct the file and run again")
     champion = champion_ref(spec.name)
     if champion is None:
         raise UserError(f"{spec.name} has no champion yet: run `ml-assets run {spec.name}`")

@@ -59,16 +59,22 @@ class _DatasetState:
     failed: list[str] = field(default_factory=list)
     search: dict[str, Any] = field(default_factory=dict)
 
+    def best(self) -> str:
+        """The best score so far, and after how many trials; empty before the first."""
+        scores: dict[str, float] = self.search.get("best") or {}
+        if not scores:
+            return ""
+        family = min(scores, key=lambda name: scores[name])
+        return f"best {family} {score(scores[family])}, {self.search['trials']} trials"
+
     def describe(self) -> str:
         """What runs now, and the best score so far."""
         if self.failed:
             return f"failed: {', '.join(self.failed)}"
         doing = ", ".join(self.running) or ("done" if self.done >= self.steps else "waiting")
-        best = self.search.get("best") or {}
-        if not best:
+        told = self.best()
+        if not told:
             return doing
-        family = min(best, key=best.get)
-        told = f"best {family} {score(best[family])}, {self.search['trials']} trials"
         if "tuned_params" in self.running:
             return f"tuned_params {self.search['seconds']:.0f} of {self.search['budget']:g} s; {told}"
         return f"{doing}; {told}"
@@ -118,14 +124,8 @@ class _Watcher:
             return f"{dataset}: {step} failed"
         state.done += 1
         seconds = event.step_success_data.duration_ms / 1000
-        return f"{dataset}: {step} done in {seconds:.1f} s ({state.done} of {state.steps}){self._told(state, step)}"
-
-    def _told(self, state: _DatasetState, step: str) -> str:
-        best = state.search.get("best") or {}
-        if step != "tuned_params" or not best:
-            return ""
-        family = min(best, key=best.get)
-        return f"; best so far {family} {score(best[family])} after {state.search['trials']} trials"
+        told = f"; {state.best()}" if step == "tuned_params" and state.best() else ""
+        return f"{dataset}: {step} done in {seconds:.1f} s ({state.done} of {state.steps}){told}"
 
     def _read_search(self, state: _DatasetState) -> None:
         try:

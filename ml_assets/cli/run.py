@@ -119,9 +119,9 @@ def _share(settings: Mapping[str, Any], part: RunPart, parts: Sequence[RunPart])
     families = sum(len(p.families) for p in parts)
     if len(parts) == 1 or not families:
         return dict(settings)
-    from ml_assets.resources.settings import DEFAULT_BUDGET_SECONDS
+    from ml_assets.resources.settings import default_settings
 
-    whole = settings.get("budget_seconds", DEFAULT_BUDGET_SECONDS)
+    whole = settings.get("budget_seconds") or default_settings().budget_seconds
     return {**settings, "budget_seconds": whole * len(part.families) / families}
 
 

@@ -49,7 +49,8 @@ def run_together(commands: Mapping[str, list[str]]) -> None:
     Raises:
         ServingError: one of them ended by itself.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     started = {name: subprocess.Popen(command, start_new_session=True) for name, command in commands.items()}
     try:
         while True:

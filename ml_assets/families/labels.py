@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ml_assets.families.base import Params
 
 
-class LabelledXGBClassifier(ClassifierMixin, BaseEstimator):
+class LabelledXGBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """XGBoost's classifier for labels as they are; its own takes only 0 … k-1.
 
     Args:

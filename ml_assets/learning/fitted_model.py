@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ml_assets.errors import IntegrityError
+from ml_assets.errors import IntegrityError, TrainingError
 from ml_assets.learning.pool import worker_pool
 from ml_assets.learning.search_result import SearchResult
 from ml_assets.learning.worker import TrainingRows, fit_pipeline
@@ -80,8 +81,6 @@ def load_verified(file: Path, sha256: str) -> Pipeline:
     Raises:
         IntegrityError: the file is missing or its bytes are others.
     """
-    import io
-
     import joblib
 
     try:
@@ -91,7 +90,8 @@ def load_verified(file: Path, sha256: str) -> Pipeline:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise IntegrityError(
-            f"model file {file} is not the registered one: expected SHA-256 {sha256}, found {found}; it is not loaded"
+            f"model file {file} is not the registered one (expected SHA-256 {sha256}, found {found}) and is not "
+            "loaded: run `ml-assets run --fresh` to make and register a new one"
         )
     return joblib.load(io.BytesIO(content))
 
@@ -104,10 +104,20 @@ def fit_models(
     splits_hash: str,
     workers: int,
 ) -> dict[str, FittedModel]:
-    """Final model of each family, fitted on all training rows with the setting its search chose."""
+    """Final model of each family, fitted on all training rows with the setting its search chose.
+
+    Raises:
+        TrainingError: a fit failed.
+    """
     with worker_pool(rows, workers=workers) as pool:
-        slowest_first: Sequence[str] = sorted(searches, key=lambda f: searches[f].seconds, reverse=True)
+        slowest_first = sorted(searches, key=lambda family: _seconds_a_trial(searches[family]), reverse=True)
         tasks = {f: pool.schedule(fit_pipeline, args=(f, searches[f].params)) for f in slowest_first}
+        for family, task in tasks.items():
+            if error := task.exception():
+                raise TrainingError(
+                    f"{rows.spec.name}: the final fit of family '{family}' failed: {type(error).__name__}: {error}; "
+                    "leave it out with --families, or mend it"
+                ) from error
         fitted = {f: tasks[f].result() for f in searches}
     return {
         family: FittedModel(
@@ -125,3 +135,8 @@ def fit_models(
         )
         for family, (pipeline, seconds) in fitted.items()
     }
+
+
+def _seconds_a_trial(found: SearchResult) -> float:
+    """How long the chosen setting took on the folds."""
+    return max((trial.fit_seconds for trial in found.trials if trial.params == found.params), default=0.0)

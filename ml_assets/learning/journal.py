@@ -2,144 +2,110 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from ml_assets.artifacts import storage_errors, write_atomically
 from ml_assets.learning.search_result import Trial
-from ml_assets.learning.worker import FoldFit
 
 if TYPE_CHECKING:
-    import optuna
     from numpy.typing import NDArray
 
 _FINISHED = "finished"
 
 
 @dataclass(frozen=True)
+class TrialRecord:
+    """A trial that ended, with what the sampler needs to learn from it again.
+
+    Attributes:
+        steps: mean score after one fold, after two, …
+        drawn: the values drawn, by name.
+        space: the distribution each was drawn from, as Optuna writes it.
+    """
+
+    trial: Trial
+    steps: tuple[float, ...]
+    drawn: Mapping[str, Any]
+    space: Mapping[str, str]
+
+    def to_json(self) -> str:
+        """The record on one line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> Self:
+        """Reads back what `to_json` wrote."""
+        document = json.loads(line)
+        return cls(Trial(**document["trial"]), tuple(document["steps"]), document["drawn"], document["space"])
+
+
+@dataclass(frozen=True)
 class BestTrial:
     """The best setting so far with its score on each fold and its out-of-fold predictions."""
 
-    number: int
-    params: dict[str, Any]
+    record: TrialRecord
     scores: NDArray[np.float64]
     oof: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class SearchJournal:
-    """One folder: Optuna's journal with a study a family, and the best out-of-fold predictions of each family."""
+    """One folder: for each family a line a trial that ended, and the out-of-fold predictions of the best."""
 
     folder: Path
-    storage: optuna.storages.BaseStorage
 
     @classmethod
-    def open(cls, folder: Path) -> SearchJournal:
+    def open(cls, folder: Path) -> Self:
         """The journal in `folder`, continued if its search was cut off, begun anew if it had ended."""
-        import optuna
-        from optuna.storages.journal import JournalFileBackend
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        for ended in folder.parent.glob(f"*/{_FINISHED}"):
-            shutil.rmtree(ended.parent)
         with storage_errors(folder):
+            for ended in folder.parent.glob(f"*/{_FINISHED}"):
+                shutil.rmtree(ended.parent)
             folder.mkdir(parents=True, exist_ok=True)
-        # A killed search leaves Optuna's lock behind; the cores this search holds keep every other one out.
-        for lock in folder.glob("journal.log.lock*"):
-            lock.unlink()
-        return cls(folder, optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log"))))
+        return cls(folder)
 
-    def study(self, family: str, *, seed: int, first: Mapping[str, Any]) -> optuna.Study:
-        """The study of `family`; trials that a kill left open are closed, a new study starts with setting `first`."""
-        import optuna
+    def read(self, family: str) -> tuple[TrialRecord, ...]:
+        """Trials of `family` that ended, in the order in which they did; a line cut short by a kill is dropped."""
+        file = self._lines(family)
+        *whole, torn = (file.read_text(encoding="utf-8") if file.exists() else "").split("\n")
+        if torn:
+            write_atomically(file, "".join(f"{line}\n" for line in whole).encode())
+        records = [TrialRecord.from_json(line) for line in whole]
+        best = self.best(family)
+        if best is not None and best.record.trial.number not in {r.trial.number for r in records}:
+            self.append(family, best.record)
+            records.append(best.record)
+        return tuple(records)
 
-        studies = {s.study_name for s in optuna.get_all_study_summaries(self.storage)}
-        study = optuna.create_study(
-            study_name=family,
-            storage=self.storage,
-            load_if_exists=True,
-            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=8, constant_liar=True),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1),
-        )
-        if family not in studies:
-            study.enqueue_trial(dict(first))
-        for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-            if trial.number == 0:
-                study.enqueue_trial(dict(first))
-        return study
+    def append(self, family: str, record: TrialRecord) -> None:
+        """Writes down a trial that ended."""
+        with storage_errors(self.folder), self._lines(family).open("a", encoding="utf-8") as file:
+            file.write(record.to_json() + "\n")
 
-    def close(
-        self,
-        study: optuna.Study,
-        trial: optuna.trial.Trial,
-        params: Mapping[str, Any],
-        fits: Mapping[int, FoldFit],
-        elapsed: float,
-        *,
-        state: str,
-        score: float | None = None,
-        reason: str = "",
-    ) -> None:
-        """Writes down how a trial ended."""
-        import optuna
-
-        record = {
-            "params": dict(params),
-            "seconds": elapsed,
-            "fit_seconds": sum(f.seconds for f in fits.values()),
-            "reason": reason,
-        }
-        with storage_errors(self.folder):
-            trial.set_user_attr("record", record)
-            study.tell(trial, values=score, state=optuna.trial.TrialState[state])
-
-    def trials(self, study: optuna.Study) -> Iterator[Trial]:
-        """Trials that ended, in order."""
-        for trial in study.get_trials(deepcopy=False):
-            record = trial.user_attrs.get("record")
-            if record is not None and trial.state.is_finished():
-                score = float(trial.values[0]) if trial.values and trial.state.name == "COMPLETE" else None
-                yield Trial(number=trial.number, state=trial.state.name, score=score, **record)
-
-    def spent(self, study: optuna.Study) -> float:
-        """Fit seconds of the trials that ended."""
-        return sum(t.fit_seconds for t in self.trials(study))
-
-    def elapsed(self, study: optuna.Study) -> float:
-        """Wall time of the search when its last trial ended; 0 for a new one."""
-        return max((t.seconds for t in self.trials(study)), default=0.0)
-
-    def keep_best(
-        self,
-        family: str,
-        number: int,
-        params: Mapping[str, Any],
-        scores: NDArray[np.float64],
-        oof: NDArray[np.float64],
-    ) -> BestTrial:
-        """Writes the best setting of `family` so far, in one rename."""
-        import io
-
+    def keep_best(self, family: str, best: BestTrial) -> None:
+        """Replaces the best setting of `family`, in one rename; comes before `append` of the same trial."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, oof=oof, scores=scores, number=number, params=np.array(json.dumps(dict(params))))
+        np.savez_compressed(buffer, oof=best.oof, scores=best.scores, record=np.array(best.record.to_json()))
         write_atomically(self.folder / f"{family}.npz", buffer.getvalue())
-        return BestTrial(number, dict(params), scores, oof)
 
-    def best(self, study: optuna.Study) -> BestTrial | None:
+    def best(self, family: str) -> BestTrial | None:
         """The best setting a cut-off search had found, or None."""
-        file = self.folder / f"{study.study_name}.npz"
+        file = self.folder / f"{family}.npz"
         if not file.exists():
             return None
         with np.load(file) as saved:
-            return BestTrial(int(saved["number"]), json.loads(str(saved["params"])), saved["scores"], saved["oof"])
+            return BestTrial(TrialRecord.from_json(str(saved["record"])), saved["scores"], saved["oof"])
 
     def finish(self) -> None:
         """Marks the search as ended."""
         write_atomically(self.folder / _FINISHED, b"")
+
+    def _lines(self, family: str) -> Path:
+        return self.folder / f"{family}.jsonl"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ml_assets.learning.worker import TrainingRows, start
 from ml_assets.processes import WORKER_MODULES, one_thread_each
@@ -18,17 +21,36 @@ if TYPE_CHECKING:
 def worker_pool(rows: TrainingRows, *, workers: int) -> Iterator[ProcessPool]:
     """A pool of `workers` processes of one thread each that hold `rows`; on leaving, what still runs is killed.
 
-    `pool.schedule(function, args=…, timeout=seconds)` returns a `concurrent.futures.Future`; past its time-out a
-    task's worker is killed and replaced, the others go on.
+    Workers also end when this process does, however it ends. `pool.schedule(function, args=…, timeout=seconds)`
+    returns a `concurrent.futures.Future`; past its time-out a task's worker is killed and replaced, the others
+    go on.
     """
     from pebble import ProcessPool
 
     one_thread_each()
-    context = multiprocessing.get_context("forkserver")
+    context = _WorkerContext()
     context.set_forkserver_preload(list(WORKER_MODULES))
+    forkserver.ensure_running()
     pool = ProcessPool(max_workers=workers, initializer=start, initargs=(rows,), context=context)
     try:
         yield pool
     finally:
         pool.stop()
         pool.join()
+
+
+class _WorkerProcess(ForkServerProcess):
+    """A worker that does not run the main script's imports again, as multiprocessing would have it do."""
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802  multiprocessing's name
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            return ForkServerProcess._Popen(process_obj)
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _WorkerContext(ForkServerContext):
+    Process = _WorkerProcess

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import threading
 import time
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -10,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.families import load_family
@@ -74,10 +81,26 @@ _rows: TrainingRows | None = None
 
 
 def start(rows: TrainingRows) -> None:
-    """Gives this worker its rows; runs once when the worker starts."""
+    """Gives this worker its rows; runs once when the worker starts.
+
+    From then on the worker computes on one thread, dies at once when told to (a handler would wait for the end of
+    the fit), dies with the process that searches, and says nothing of settings that did not converge: their score
+    tells.
+    """
     global _rows  # noqa: PLW0603  a pool's initializer has no other way to hand data to its tasks
     _rows = rows
     _fold_features.cache_clear()
+    threadpool_limits(1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_die_with_parent, name="parent watch", daemon=True).start()
+    warnings.filterwarnings("ignore", category=ConvergenceWarning)
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _training_rows() -> TrainingRows:

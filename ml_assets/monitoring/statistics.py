@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FloatArray = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
 SMALLEST_EXPECTED = 5.0
 
 

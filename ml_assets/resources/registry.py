@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from ml_assets.errors import IntegrityError
 from ml_assets.home import Home
 from ml_assets.resources.tracking import mlflow_client, tracking_lock
 
@@ -60,7 +61,17 @@ class Registration:
 
     @classmethod
     def of(cls, version: ModelVersion) -> Self:
-        """A version as MLflow knows it."""
+        """A version as MLflow knows it.
+
+        Raises:
+            IntegrityError: it lacks the tags that say where it comes from.
+        """
+        missing = [f.name for f in fields(Origin) if f.name not in version.tags]
+        if missing:
+            raise IntegrityError(
+                f"version {version.version} of '{version.name}' was not registered by ml_assets (no tag "
+                f"'{missing[0]}'): point the alias at a version that was"
+            )
         tags = {f.name: version.tags[f.name] for f in fields(Origin)}
         numbers = {name: json.loads(tags[name]) for name in ("cv_score", "test_score")}
         scores = tuple(json.loads(tags["fold_scores"]))
@@ -89,13 +100,13 @@ class Registration:
 
 
 def find_model_run(client: MlflowClient, dataset: str, model_sha256: str) -> Run | None:
-    """The newest family run that logged the model with these bytes, or None."""
+    """The newest family run that logged the model with these bytes to its end, or None."""
     experiment = client.get_experiment_by_name(dataset)
     if experiment is None:
         return None
     query = f"tags.model_sha256 = '{model_sha256}'"
-    found = client.search_runs([experiment.experiment_id], query, order_by=["start_time DESC"], max_results=1)
-    return found[0] if found else None
+    found = client.search_runs([experiment.experiment_id], query, order_by=["start_time DESC"])
+    return next((run for run in found if run.outputs.model_outputs), None)
 
 
 def registered(client: MlflowClient, dataset: str, alias: str) -> Registration | None:
@@ -120,8 +131,11 @@ def register(client: MlflowClient, run: Run, origin: Origin) -> Registration:
         same = [v for v in known if v.tags.get("model_sha256") == origin.model_sha256]
         if same:
             return Registration.of(max(same, key=lambda v: int(v.version)))
-        source = f"runs:/{run.info.run_id}/model"
-        return Registration.of(client.create_model_version(name, source, run.info.run_id, tags=origin.tags()))
+        model_id = run.outputs.model_outputs[-1].model_id
+        made = client.create_model_version(
+            name, f"models:/{model_id}", run.info.run_id, tags=origin.tags(), model_id=model_id
+        )
+        return Registration.of(made)
 
 
 def champion_ref(dataset: str) -> ChampionRef | None:

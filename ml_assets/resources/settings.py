@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import math
+import os
+
 import dagster as dg
 from pydantic import Field
 
+from ml_assets.errors import SettingError
+
 DEFAULT_BUDGET_SECONDS = 30.0
+BUDGET_VARIABLE = "ML_ASSETS_BUDGET"
 
 
 class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Settings of a run, the same for all of its steps."""
 
     budget_seconds: float = Field(
-        DEFAULT_BUDGET_SECONDS, description="wall time for the search of one dataset, all families together"
+        default=DEFAULT_BUDGET_SECONDS, description="wall time for the search of one dataset, all families together"
     )
     trials: int | None = Field(
-        None, description="end a search after this many settings a family, if the budget lasts that long"
+        default=None, description="end a search after this many settings a family, if the budget lasts that long"
     )
-    seed: int = Field(0, description="seed of splits, searches and models")
-    significance: float = Field(0.05, description="level of the tests behind leaderboard and promotion")
-    minimum_live_rows: int = Field(200, description="rows a server must have logged before drift is judged")
+    seed: int = Field(default=0, description="seed of splits, searches and models")
+    significance: float = Field(default=0.05, description="level of the tests behind leaderboard and promotion")
+    minimum_live_rows: int = Field(default=200, description="rows a server must have logged before drift is judged")
+
+
+def default_settings() -> Settings:
+    """Settings of a run that is told nothing: `ML_ASSETS_BUDGET`, if set, gives the seconds of a search.
+
+    Raises:
+        SettingError: the variable is no number above 0.
+    """
+    named = os.environ.get(BUDGET_VARIABLE)
+    if named is None:
+        return Settings()
+    try:
+        seconds = float(named)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise SettingError(f"{BUDGET_VARIABLE} is '{named}'; give a number of seconds above 0")
+    return Settings(budget_seconds=seconds)

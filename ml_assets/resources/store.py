@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,12 +64,34 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         context.step_context.set_data_version(key, dg.DataVersion(digest))
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """The stored value, or a dict of them by partition; partitions never stored are left out."""
+        """The stored value, or a dict of them by partition; partitions never stored are left out.
+
+        Raises:
+            StorageError: nothing at all is stored.
+        """
         store, key = artifact_store(), context.asset_key
         if not context.has_asset_partitions:
             return store.load(artifact_key(key))
-        there = [p for p in context.asset_partition_keys if store.find(artifact_key(key, p)) is not None]
-        return {p: store.load(artifact_key(key, p)) for p in there}
+        places = {p: artifact_key(key, p) for p in context.asset_partition_keys}
+        there = {p: store.load(place) for p, place in places.items() if store.find(place) is not None}
+        if not there:
+            raise StorageError(_not_there(key, *places))
+        return PartitionValues(key, there)
+
+
+class PartitionValues(dict[str, Any]):
+    """Values of an asset by partition; asking for one that was never stored says what to do about it."""
+
+    def __init__(self, key: dg.AssetKey, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.key = key
+
+    def __missing__(self, partition: str) -> Any:
+        raise StorageError(_not_there(self.key, partition))
+
+
+def _not_there(key: dg.AssetKey, *partitions: str) -> str:
+    return f"'{key.to_user_string()}' is not there yet for {', '.join(partitions)}: materialize it first"
 
 
 def _paths(stored: dict[str, StoredArtifact]) -> dg.MetadataValue[Any]:

@@ -7,9 +7,11 @@ and the stock class is handed the run it shall use.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 DAGSTER_RUN = "dagster_run_id"
 FAMILY = "family"
+MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes MLflow's UI open an experiment on its training runs, not on traces of language models."""
 UI_ADDRESS_VARIABLE = "MLFLOW_UI_ADDRESS"
 
 
@@ -45,7 +49,8 @@ def mlflow_client() -> MlflowClient:
 
     with storage_errors(home.mlflow):
         home.mlflow.mkdir(parents=True, exist_ok=True)
-    with FileLock(home.mlflow / "first-use.lock"):
+        lock = FileLock(home.mlflow / "first-use.lock").acquire()
+    with lock:
         mlflow.set_tracking_uri(home.tracking_uri)
         client = mlflow.MlflowClient()
         client.search_registered_models(max_results=1)
@@ -104,12 +109,9 @@ class TrackedRun:
 
     def log_model(self, pipeline: Any, spec: DatasetSpec, example: pd.DataFrame) -> str:
         """Logs a fitted pipeline with signature and input example; returns its model address."""
-        import logging
-
         import mlflow.sklearn
 
-        # MLflow warns that a pickle runs code when loaded; here models are loaded only after their hash matched.
-        logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
+        logging.getLogger("mlflow.sklearn").addFilter(_is_not_about_pickles)
         info = mlflow.sklearn.log_model(
             pipeline,
             name="model",
@@ -119,6 +121,11 @@ class TrackedRun:
             pip_requirements=["ml-assets"],
         )
         return str(info.model_uri)
+
+
+def _is_not_about_pickles(record: logging.LogRecord) -> bool:
+    """MLflow warns that a pickle runs code when loaded; here models are loaded only after their hash matched."""
+    return "pickle or cloudpickle format requires" not in record.getMessage()
 
 
 def signature(spec: DatasetSpec) -> ModelSignature:
@@ -162,15 +169,13 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def _session(self, context: dg.AssetExecutionContext, dataset: str) -> Iterator[tuple[MlFlow, TrackedRun]]:
-        from dagster_mlflow.resources import MlFlow
-
         client = mlflow_client()
         experiment_id = _experiment(client, dataset)
         query = f"tags.{DAGSTER_RUN} = '{context.run_id}'"
         tags = {DAGSTER_RUN: context.run_id, "dataset": dataset, "dagster_job": context.run.job_name}
         name = f"dagster {context.run_id[:8]}"
         run_id = _find_or_create(client, experiment_id, query, name=name, tags=tags)
-        session = MlFlow(_stock_context(context, dataset, run_id))
+        session = _stock_session(context, dataset, run_id)
         try:
             yield session, TrackedRun(run_id, experiment_id, client)
         except BaseException:
@@ -179,14 +184,19 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         session.end_run()
 
 
-def _stock_context(context: dg.AssetExecutionContext, dataset: str, run_id: str) -> SimpleNamespace:
-    """The four attributes that dagster-mlflow's class reads from its context."""
+def _stock_session(context: dg.AssetExecutionContext, dataset: str, run_id: str) -> MlFlow:
+    """dagster-mlflow's class, given the run it shall use and the four attributes that it reads from its context."""
     config = {
         "experiment_name": dataset,
         "mlflow_tracking_uri": Home.current().tracking_uri,
         "mlflow_run_id": run_id,
     }
-    return SimpleNamespace(log=context.log, dagster_run=context.run, run_id=context.run_id, resource_config=config)
+    given = SimpleNamespace(log=context.log, dagster_run=context.run, run_id=context.run_id, resource_config=config)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*`(_create_mlflow_run_hook|MlFlow)`", category=dg.BetaWarning)
+        from dagster_mlflow.resources import MlFlow
+
+        return MlFlow(given)
 
 
 def tracking_lock() -> FileLock:
@@ -201,7 +211,9 @@ def _experiment(client: MlflowClient, dataset: str) -> str:
             return str(found.experiment_id)
         artifacts = Home.current().mlflow / "artifacts" / dataset
         location = artifacts.as_uri() if Home.current().tracking_uri.startswith("sqlite") else None
-        return str(client.create_experiment(dataset, artifact_location=location, tags={"dataset": dataset}))
+        return str(
+            client.create_experiment(dataset, artifact_location=location, tags={"dataset": dataset, **MODEL_TRAINING})
+        )
 
 
 def _find_or_create(client: MlflowClient, experiment_id: str, query: str, *, name: str, tags: Mapping[str, str]) -> str:

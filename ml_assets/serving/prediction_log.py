@@ -15,10 +15,11 @@ from ml_assets.errors import ContractError, UserError
 from ml_assets.serving.log_database import LogDatabase
 
 if TYPE_CHECKING:
-    import pandas as pd
     import sqlite3
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    import pandas as pd
 
 ANSWERED, REFUSED, FAILED = "answered", "refused", "failed"
 WINDOW_COLUMNS = ("prediction", "request_id", "position", "model_version", "received_at")
