@@ -73,3 +73,12 @@ class SourceError(UserError):
 
 class ContractViolation(UserError):
     """A table that was read and breaks its contract."""
+
+
+def database_error(message: str) -> StorageError:
+    """What to tell a person when a database of the home said `message`."""
+    first_line = message.strip().splitlines()[0]
+    return StorageError(
+        f"a database of the home cannot be used ({first_line}): free some space on its disk, or set ML_ASSETS_HOME to "
+        "a folder that can be written; earlier artifacts are untouched"
+    )

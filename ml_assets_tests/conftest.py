@@ -10,6 +10,7 @@ import pytest
 
 from ml_assets_tests.commands import run_in
 
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty home that this process, and what it starts, uses."""

@@ -62,8 +62,14 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
         )
         made = registry.register(client, run, origin)
         client.set_registered_model_alias(spec.name, registry.CHALLENGER, made.version)
-        metadata = {"version": made.version, "mlflow_run_id": made.mlflow_run_id, **asdict(origin)}
-        return dg.MaterializeResult(value=made, metadata={**metadata, "fold_scores": list(origin.fold_scores)})
+        metadata = {
+            **asdict(origin),
+            "fold_scores": list(origin.fold_scores),
+            "version": made.version,
+            "mlflow_run_id": made.mlflow_run_id,
+            "mlflow_version": dg.MetadataValue.url(made.url),
+        }
+        return dg.MaterializeResult(value=made, metadata=metadata)
 
     return registered_model
 

@@ -1,11 +1,15 @@
 """Rooms 1 and 2: the raw table and the contract it must keep. Reading and checking themselves belong in the core."""
 
+import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from ml_assets.artifacts import write_atomically
 from ml_assets.assets.metadata import table_metadata
 from ml_assets.assets.policy import contract_version, policy
 from ml_assets.datasets.spec import DatasetSpec
@@ -46,14 +50,20 @@ def build_raw_table(spec: DatasetSpec) -> dg.AssetsDefinition:
         description=f"{spec.title}: the canonical file, hash-verified, and every incoming batch. {spec.description}",
         check_specs=checks,
     )
-    def raw_table() -> Iterator[Any]:
+    def raw_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
         from ml_assets.datasets.tables import load_raw_table, source_fingerprint
         from ml_assets.validation.contract_checks import check_table
         from ml_assets.validation.quarantine import quarantine
 
         home, mode = Home.current(), source_mode()
         fingerprint = source_fingerprint(spec, home.incoming, mode)
-        table = load_raw_table(spec, mode=mode, cache=home.data / "downloads", incoming=home.incoming)
+        table = load_raw_table(
+            spec,
+            mode=mode,
+            cache=home.data / "downloads",
+            incoming=home.incoming,
+            progress=_download_report(home.progress / context.run_id / f"{spec.name}.json"),
+        )
         outcomes = check_table(spec, table)
         yield from (_check_result(outcome) for outcome in outcomes)
         if not all(outcome.passed for outcome in outcomes if outcome.blocking):
@@ -64,6 +74,19 @@ def build_raw_table(spec: DatasetSpec) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(value=table, metadata=metadata)
 
     return raw_table
+
+
+def _download_report(file: Path) -> Callable[[str, int, int | None], None]:
+    """Writes how far a download is, at most a few times a second, for whoever watches."""
+    last = 0.0
+
+    def report(label: str, received: int, total: int | None) -> None:
+        nonlocal last
+        if time.monotonic() - last >= 0.25 or received == total:
+            last = time.monotonic()
+            write_atomically(file, json.dumps({"download": label, "received": received, "total": total}).encode())
+
+    return report
 
 
 def _check_result(outcome: "CheckOutcome") -> dg.AssetCheckResult:

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from ml_assets.assets.metadata import plots, table, table_metadata
-from ml_assets.assets.policy import contract_version, of, policy
+from ml_assets.assets.metadata import lineage, plots, table, table_metadata
+from ml_assets.assets.policy import contract_version, key, of, policy
 from ml_assets.assets.types import DataFrame
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.resources.settings import Settings
@@ -24,6 +24,7 @@ def build_clean_table(spec: DatasetSpec) -> dg.AssetsDefinition:
         result = clean(spec, raw_table)
         metadata = {
             **table_metadata(spec, result.table),
+            "dagster/column_lineage": lineage(key(spec, "raw_table"), {c: (c,) for c in result.table.columns}),
             "counts": dict(result.counts),
             "dropped": table(result.dropped),
             **plots(data_plots(spec, result.table)),

@@ -114,11 +114,20 @@ def execute(instance: dg.DagsterInstance, part: RunPart, *, settings: Mapping[st
 def _problem(step: str, error: SerializableErrorInfo | None) -> StepProblem:
     if error is None:
         return StepProblem(step, "the step's process ended without a word; was it killed?", 1, "")
-    cause = error
-    while cause.cause is not None:
-        cause = cause.cause
-    ours = getattr(errors, cause.cls_name or "", None)
-    message = cause.message.strip().partition(": ")[2] or cause.message.strip()
-    if isinstance(ours, type) and issubclass(ours, errors.MlAssetsError):
-        return StepProblem(step, message, ours.exit_code, error.to_string())
+    chain = [error]
+    while chain[-1].cause is not None:
+        chain.append(chain[-1].cause)
+    for told in chain:
+        ours = getattr(errors, told.cls_name or "", None)
+        if isinstance(ours, type) and issubclass(ours, errors.MlAssetsError):
+            return StepProblem(step, _text(told), ours.exit_code, error.to_string())
+    cause, message = chain[-1], _text(chain[-1])
+    if cause.cls_name == "OperationalError":
+        return StepProblem(step, str(errors.database_error(message)), 1, error.to_string())
     return StepProblem(step, f"{cause.cls_name}: {message}", 1, error.to_string())
+
+
+def _text(error: SerializableErrorInfo) -> str:
+    """The message without the name of its class."""
+    message = error.message.strip()
+    return message.partition(": ")[2] or message

@@ -15,7 +15,7 @@ from ml_assets.cli.predict import predict
 from ml_assets.cli.run import run
 from ml_assets.cli.serve import serve
 from ml_assets.cli.ui import ui
-from ml_assets.errors import MlAssetsError, StorageError
+from ml_assets.errors import MlAssetsError, StorageError, database_error
 
 INTERRUPTED = 130
 
@@ -60,6 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
             raise
         _fail(StorageError(f"{error.strerror}: {error.filename or 'a file in the home'}"), debug=debug)
+    except _database_errors() as error:
+        _fail(database_error(str(error)), debug=debug)
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """What SQLite raises when its file cannot be used; evaluated only once something was raised."""
+    import sqlite3
+
+    from sqlalchemy.exc import OperationalError
+
+    return (sqlite3.OperationalError, OperationalError)
 
 
 def _fail(error: MlAssetsError, *, debug: bool) -> None:

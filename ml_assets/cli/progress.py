@@ -73,11 +73,19 @@ class _DatasetState:
             return f"failed: {', '.join(self.failed)}"
         doing = ", ".join(self.running) or ("done" if self.done >= self.steps else "waiting")
         told = self.best()
+        if "raw_table" in self.running and "download" in self.search:
+            return f"raw_table, {_download(self.search)}"
         if not told:
             return doing
         if "tuned_params" in self.running:
             return f"tuned_params {self.search['seconds']:.0f} of {self.search['budget']:g} s; {told}"
         return f"{doing}; {told}"
+
+
+def _download(report: dict[str, Any]) -> str:
+    received, total = report["received"], report["total"]
+    share = f"{received / total:.0%} of {total / 1e6:.1f} MB" if total else f"{received / 1e6:.1f} MB"
+    return f"downloading {report['download']}: {share}"
 
 
 class _Watcher:

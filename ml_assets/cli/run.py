@@ -101,6 +101,8 @@ def make(specs: Sequence[DatasetSpec], families: Sequence[str], *, settings: Map
             for spec in specs
         ]
         _say_what_is_stale(stale)
+        if fresh:
+            _forget_searches(home, specs)
         keys = [key for dataset in stale for key in dataset.keys]
         failed: list[RunOutcome] = []
         if keys:
@@ -112,6 +114,14 @@ def make(specs: Sequence[DatasetSpec], families: Sequence[str], *, settings: Map
     _print_results([spec.name for spec in specs])
     if failed:
         raise _failure(failed)
+
+
+def _forget_searches(home: Home, specs: Sequence[DatasetSpec]) -> None:
+    """Drops journals of searches that were cut off, which a run would go on from otherwise."""
+    import shutil
+
+    for spec in specs:
+        shutil.rmtree(home.searches / spec.name, ignore_errors=True)
 
 
 def _share(settings: Mapping[str, Any], part: RunPart, parts: Sequence[RunPart]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def ui(port: int, mlflow_port: int) -> None:
     prepare_dagster_home(home)
     mlflow_client()
     os.environ[UI_ADDRESS_VARIABLE] = f"http://127.0.0.1:{mlflow_port}"
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # jobs are for language models
     python = [sys.executable, "-m"]
     dagster = [*python, "dagster", "dev", "-m", "ml_assets", "-h", "127.0.0.1", "-p", str(port)]
     mlflow = [*python, "mlflow", "server", "--host", "127.0.0.1", "--port", str(mlflow_port)]

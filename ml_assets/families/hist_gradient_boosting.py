@@ -41,9 +41,12 @@ class HistGradientBoosting(Family):
     def estimator(self, params: Params, shape: ProblemShape, *, seed: int) -> BaseEstimator:
         """Histogram gradient boosting; gaps are values of their own."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+        from sklearn.pipeline import make_pipeline
+
+        from ml_assets.families.preparation import EmptyColumnsFilled
 
         boosting = HistGradientBoostingClassifier if shape.is_classification else HistGradientBoostingRegressor
-        return boosting(**params, early_stopping=False, random_state=seed)
+        return make_pipeline(EmptyColumnsFilled(), boosting(**params, early_stopping=False, random_state=seed))
 
 
 FAMILY = HistGradientBoosting()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ml_assets.families.base import Family, Params, ProblemShape
-from ml_assets.families.preparation import scaled, scaled_target
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -32,6 +31,8 @@ class Linear(Family):
         """Ridge or logistic regression behind imputation, scaling and, with knots, splines."""
         from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.preprocessing import SplineTransformer
+
+        from ml_assets.families.preparation import scaled, scaled_target
 
         splines = [SplineTransformer(n_knots=params["knots"], extrapolation="linear")] if params["knots"] else []
         if shape.is_classification:

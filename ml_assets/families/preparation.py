@@ -1,21 +1,30 @@
-"""Preparation that several families need between the feature plan and their estimator: filled gaps, one scale."""
+"""Preparation that families need between the feature plan and their estimator: filled gaps, no strays, one scale."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
 
 if TYPE_CHECKING:
-    from sklearn.base import BaseEstimator, RegressorMixin
+    from numpy.typing import ArrayLike, NDArray
+    from sklearn.base import RegressorMixin
     from sklearn.pipeline import Pipeline
 
 
+STRAY_SHARE = 0.001
+"""Share of training values at either end of a column that count as strays."""
+
+
 def scaled(*steps: BaseEstimator) -> Pipeline:
-    """Pipeline that fills gaps with the median, brings every column to mean 0 and variance 1, then runs `steps`."""
+    """Pipeline that fills gaps with the median, brings columns to mean 0 and variance 1 without strays, runs `steps`."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), *steps)
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    return make_pipeline(imputer, Winsorized(), StandardScaler(), *steps)
 
 
 def scaled_target(regressor: RegressorMixin) -> Any:
@@ -24,3 +33,32 @@ def scaled_target(regressor: RegressorMixin) -> Any:
     from sklearn.preprocessing import StandardScaler
 
     return TransformedTargetRegressor(regressor, transformer=StandardScaler())
+
+
+class Winsorized(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Values cut off at the quantiles where strays begin, lest a model with weights follow one out of sight."""
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Finds the quantiles of each column of `X` (n, d); returns itself."""
+        values = np.asarray(X, dtype=np.float64)
+        self.low_, self.high_ = np.quantile(values, [STRAY_SHARE, 1 - STRAY_SHARE], axis=0)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """`X` (n, d) within the quantiles."""
+        return np.clip(np.asarray(X, dtype=np.float64), self.low_, self.high_)
+
+
+class EmptyColumnsFilled(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Zeros for columns without a single value in training, for estimators that take gaps but not these."""
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Finds the empty columns of `X` (n, d); returns itself."""
+        self.empty_ = np.isnan(np.asarray(X, dtype=np.float64)).all(axis=0)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """A copy of `X` (n, d) in which those columns are zero."""
+        filled = np.array(X, dtype=np.float64)
+        filled[:, self.empty_] = 0.0
+        return filled

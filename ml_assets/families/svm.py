@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ml_assets.families.base import Family, Params, ProblemShape
-from ml_assets.families.preparation import scaled, scaled_target
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -48,6 +47,8 @@ class SVM(Family):
 
     def estimator(self, params: Params, shape: ProblemShape, *, seed: int) -> BaseEstimator:
         """Support vector machine on scaled columns."""
+        from ml_assets.families.preparation import scaled, scaled_target
+
         if shape.is_classification:
             from sklearn.calibration import CalibratedClassifierCV
 

@@ -65,7 +65,7 @@ class FeaturePlan(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             above = X[a].to_numpy(dtype=np.float64, na_value=np.nan)
             columns[f"{a}_per_{b}"] = np.divide(above, below, out=np.full(len(X), np.nan), where=below != 0)
         for column, labels in self.categories_.items():
-            values = X[column].to_numpy(dtype=object)
+            values = X[column].astype(str).where(X[column].notna()).to_numpy(dtype=object)
             columns |= {f"{column}={label}": (values == label).astype(np.float64) for label in labels}
         return pd.DataFrame(columns, index=X.index)
 

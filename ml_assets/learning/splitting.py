@@ -60,8 +60,8 @@ def _content_hash(spec: DatasetSpec, table: pd.DataFrame, seed: int) -> NDArray[
     Numbers hash as floats, so that a column of whole numbers keeps its hashes when a gap comes in.
     """
     features = table[list(spec.feature_columns)].astype(dict.fromkeys(spec.numeric_features, np.float64))
-    content = pd.util.hash_pandas_object(features, index=False).to_numpy(dtype=np.uint64)
-    mixed: NDArray[np.uint64] = content + np.uint64(((seed + 1) * 0x9E3779B97F4A7C15) % 2**64)
+    content = np.asarray(pd.util.hash_pandas_object(features, index=False), dtype=np.uint64)
+    mixed: NDArray[np.uint64] = content + np.array((seed + 1) * 0x9E3779B97F4A7C15 % 2**64, dtype=np.uint64)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))

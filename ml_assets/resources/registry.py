@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from ml_assets.errors import IntegrityError
 from ml_assets.home import Home
-from ml_assets.resources.tracking import mlflow_client, tracking_lock
+from ml_assets.resources.tracking import mlflow_client, tracking_lock, ui_address
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -81,6 +81,11 @@ class Registration:
     def label(self) -> str:
         """What a person calls the version."""
         return f"version {self.version}"
+
+    @property
+    def url(self) -> str:
+        """Address of the version in MLflow's UI."""
+        return f"{ui_address()}/#/models/{self.origin.dataset}/versions/{self.version}"
 
     @property
     def model_file(self) -> Path:

@@ -57,6 +57,11 @@ def mlflow_client() -> MlflowClient:
     return client
 
 
+def ui_address() -> str:
+    """Where MLflow's UI is for whoever follows a link: `MLFLOW_UI_ADDRESS`, the port of `make ui` by default."""
+    return os.environ.get(UI_ADDRESS_VARIABLE, "http://127.0.0.1:5000")
+
+
 @dataclass(frozen=True)
 class TrackedRun:
     """An MLflow run that is open while its `with` block lasts."""
@@ -68,8 +73,7 @@ class TrackedRun:
     @property
     def url(self) -> str:
         """Address of the run in MLflow's UI."""
-        address = os.environ.get(UI_ADDRESS_VARIABLE, "http://127.0.0.1:5000")
-        return f"{address}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        return f"{ui_address()}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
 
     def log(
         self,

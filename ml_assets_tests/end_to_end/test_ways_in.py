@@ -70,3 +70,21 @@ def test_job_data_preprocessing_runs_from_an_empty_home(tmp_path: Path) -> None:
 def test_workspace_file_loads(tmp_path: Path) -> None:
     done = run_in(tmp_path, "dagster", "definitions", "validate", "-w", "workspace.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("job", "last"),
+    [
+        ("hyperparameter_tuning", "iris/tuned_params/xgboost"),
+        ("model_comparison", "iris/model_card"),
+        ("model_deployment", "iris/deployment"),
+        ("ml_pipeline", "iris/retrain_decision"),
+    ],
+)
+def test_named_job_makes_what_it_is_named_after_from_an_empty_home(tmp_path: Path, job: str, last: str) -> None:
+    project = str(Path(__file__).parent / "iris_only.py")
+    words = ("dagster", "job", "execute", "-f", project, "-j", job)
+    done = run_in(tmp_path, *words, ML_ASSETS_BUDGET="2")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert last in made(tmp_path)

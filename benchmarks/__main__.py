@@ -1,0 +1,33 @@
+"""`python -m benchmarks`: what the graph costs beside what it could cost at least; prints one table of ratios."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from benchmarks.overhead import Measured, loading, whole_run
+from ml_assets.datasets.spec import load_contracts
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--budget", type=float, default=30.0, help="search seconds of a dataset (30)")
+    parser.add_argument("--repeats", type=int, default=7, help="repeats of the short measurements (7)")
+    parser.add_argument("datasets", nargs="*", default=list(load_contracts()))
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [loading(given.repeats), *whole_run(given.datasets, budget=given.budget, folder=Path(folder))]
+    report(rows)
+
+
+def report(rows: list[Measured]) -> None:
+    """Prints the table."""
+    print(f"{'measured':<58}{'value':>10}{'goal':>10}")
+    for row in rows:
+        print(f"{row.what:<58}{row.value:>10.2f}{row.goal:>10.2f}  {'' if row.value <= row.goal else 'MISSED'}")
+
+
+if __name__ == "__main__":
+    main()

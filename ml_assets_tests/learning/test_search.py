@@ -1,0 +1,214 @@
+import dataclasses
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from process_tree import below
+from search_worlds import forget_families, problem, training_rows, with_families, write_family
+
+from ml_assets.errors import SettingError, StorageError, TrainingError
+from ml_assets.evaluation.metrics import fold_scores
+from ml_assets.families import family_names
+from ml_assets.learning import search as searching
+from ml_assets.learning.search import Budget, Progress, search
+from ml_assets.learning.search_result import SearchResult
+from ml_assets.learning.worker import TrainingRows
+
+SLACK = 6.0
+"""Seconds beyond a budget: loading libraries in the workers and ending them, on a busy machine."""
+
+MakeFamily = Callable[..., TrainingRows]
+
+
+@pytest.fixture
+def iris() -> TrainingRows:
+    return training_rows("iris")
+
+
+@pytest.fixture
+def made_family(tmp_path: Path, iris: TrainingRows) -> Iterator[MakeFamily]:
+    """Makes a family called `made` that runs the statements given; returns iris for a search of it."""
+    folder = tmp_path / "families"
+
+    def make(**statements: str) -> TrainingRows:
+        write_family(folder, "made", **statements)
+        return with_families(iris, folder)
+
+    yield make
+    forget_families(str(folder))
+
+
+def _out_of_fold_scores(rows: TrainingRows, result: SearchResult) -> list[float]:
+    return list(fold_scores(rows.spec.task, rows.target, result.oof, rows.fold, rows.classes))
+
+
+def test_every_family_has_a_score_within_the_budget_and_its_predictions_give_it(
+    iris: TrainingRows, tmp_path: Path
+) -> None:
+    seen: list[Progress] = []
+    started = time.monotonic()
+    results = search(iris, family_names(), budget=Budget(5), workers=2, folder=tmp_path / "s", report=seen.append)
+    assert time.monotonic() - started < 5 + SLACK
+    assert list(results) == list(family_names())
+    for family, result in results.items():
+        assert result.family == family
+        assert list(result.fold_scores) == pytest.approx(_out_of_fold_scores(iris, result))
+        assert result.score < math.log(3), "worse than guessing"
+        assert result.score == pytest.approx(min(t.score for t in result.trials if t.score is not None))
+        assert result.row_ids == tuple(iris.table.index)
+        assert result.trials[0].number == 0
+    assert set(seen[-1].best) == set(family_names())
+    assert seen[-1].trials <= sum(len(r.trials) for r in results.values())
+
+
+def test_a_regression_is_searched_too(tmp_path: Path) -> None:
+    rows = training_rows("california_housing", 1500)
+    budget = Budget(60, trials=2)
+    results = search(rows, ["linear", "xgboost"], budget=budget, workers=2, folder=tmp_path / "s")
+    for result in results.values():
+        assert [t.number for t in result.trials] == [0, 1]
+        assert list(result.fold_scores) == pytest.approx(_out_of_fold_scores(rows, result))
+        assert result.score < rows.target.std()
+        assert result.classes == ()
+
+
+def test_test_rows_never_reach_a_worker(made_family: MakeFamily, tmp_path: Path) -> None:
+    rows = made_family(
+        fit=f"Path(r'{tmp_path}/fit.txt').open('a').write(' '.join(X.index) + '\\n')",
+        predict=f"Path(r'{tmp_path}/predict.txt').open('a').write(' '.join(X.index) + '\\n')\n"
+        "        return np.full((len(X), 3), 1 / 3)",
+    )
+    search(rows, ["made"], budget=Budget(60, trials=2), workers=2, folder=tmp_path / "s")
+    splits = problem("iris")[2]
+    test_rows = set(splits.index[splits["part"] == "test"])
+    fitted = [set(line.split()) for line in (tmp_path / "fit.txt").read_text().splitlines()]
+    held_out = [set(line.split()) for line in (tmp_path / "predict.txt").read_text().splitlines()]
+    assert len(fitted) == len(held_out) >= rows.spec.folds
+    assert not test_rows & set().union(*fitted, *held_out)
+    assert set().union(*held_out) == set(rows.table.index)
+    assert len(set().union(*fitted)) == len(rows.table)
+
+
+def test_a_setting_that_raises_is_told_and_the_search_goes_on(made_family: MakeFamily, tmp_path: Path) -> None:
+    rows = made_family(fit="if self.x > 0.5: raise ValueError('x is too large')")
+    result = search(rows, ["made"], budget=Budget(60, trials=8), workers=2, folder=tmp_path / "s")["made"]
+    failed = [t for t in result.trials if t.state == "FAIL"]
+    assert failed
+    assert {t.reason for t in failed} == {"ValueError: x is too large"}
+    assert len(result.trials) == 8
+    assert result.score == pytest.approx(math.log(3))
+
+
+def test_a_worker_that_dies_costs_its_trial_only(made_family: MakeFamily, tmp_path: Path) -> None:
+    rows = made_family(fit="if self.x > 0.5: os._exit(3)")
+    result = search(rows, ["made"], budget=Budget(60, trials=5), workers=2, folder=tmp_path / "s")["made"]
+    assert any(t.state == "FAIL" and "ProcessExpired" in t.reason for t in result.trials)
+    assert len(result.trials) == 5
+
+
+def test_predictions_that_are_no_numbers_never_win(made_family: MakeFamily, tmp_path: Path) -> None:
+    rows = made_family(predict="return np.full((len(X), 3), 1 / 3 if self.x == 0 else np.nan)")
+    result = search(rows, ["made"], budget=Budget(60, trials=3), workers=1, folder=tmp_path / "s")["made"]
+    assert [t.state for t in result.trials] == ["COMPLETE", "FAIL", "FAIL"]
+    assert result.params == {"x": 0.0}
+
+
+def test_a_family_whose_first_setting_raises_stops_the_search_by_name(made_family: MakeFamily, tmp_path: Path) -> None:
+    rows = made_family(fit="raise ValueError('never works')")
+    started = time.monotonic()
+    with pytest.raises(TrainingError, match="iris: family 'made' gave no model: ValueError: never works; leave it out"):
+        search(rows, ["made", "linear"], budget=Budget(120), workers=2, folder=tmp_path / "s")
+    assert time.monotonic() - started < 60
+
+
+def test_a_setting_that_hangs_is_killed_when_the_budget_ends(made_family: MakeFamily, tmp_path: Path) -> None:
+    rows = made_family(fit="if self.x > 0: time.sleep(600)")
+    started = time.monotonic()
+    result = search(rows, ["made"], budget=Budget(4), workers=2, folder=tmp_path / "s")["made"]
+    assert time.monotonic() - started < 4 + SLACK
+    assert {(t.state, t.reason) for t in result.trials[1:]} == {("PRUNED", "out of time")}
+
+
+def test_a_first_setting_that_hangs_is_killed_too(
+    made_family: MakeFamily, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "FIRST_FIT_SECONDS", 1.0)
+    rows = made_family(fit="time.sleep(600)")
+    with pytest.raises(TrainingError, match="'made' gave no model: a fit with its first setting took more than 1 s"):
+        search(rows, ["made"], budget=Budget(60), workers=1, folder=tmp_path / "s")
+
+
+def test_the_same_seed_and_trials_give_the_same_settings_with_one_worker(iris: TrainingRows, tmp_path: Path) -> None:
+    families, budget = ["linear", "svm"], Budget(120, trials=12)
+
+    def settings_of(rows: TrainingRows, name: str) -> list[tuple[dict[str, object], str]]:
+        results = search(rows, families, budget=budget, workers=1, folder=tmp_path / name)
+        return [(dict(t.params), t.state) for f in families for t in results[f].trials]
+
+    once = settings_of(iris, "a")
+    assert settings_of(iris, "b") == once
+    assert settings_of(dataclasses.replace(iris, seed=1), "c") != once
+    assert len(once) == 24
+
+
+def test_a_search_that_ended_starts_anew(iris: TrainingRows, tmp_path: Path) -> None:
+    folder = tmp_path / "searches" / "a"
+    for _ in range(2):
+        results = search(iris, ["linear"], budget=Budget(60, trials=2), workers=1, folder=folder)
+        assert [t.number for t in results["linear"].trials] == [0, 1]
+    search(iris, ["linear"], budget=Budget(60, trials=1), workers=1, folder=tmp_path / "searches" / "b")
+    assert not folder.exists(), "what ended is cleared away by the next search"
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf])
+def test_a_budget_that_makes_no_sense_is_refused(seconds: float) -> None:
+    with pytest.raises(SettingError, match="give a number above 0"):
+        Budget(seconds)
+
+
+@pytest.mark.parametrize("trials", [0, -3])
+def test_a_number_of_trials_that_makes_no_sense_is_refused(trials: int) -> None:
+    with pytest.raises(SettingError, match="give 1 or more"):
+        Budget(1, trials)
+
+
+def test_a_journal_that_cannot_be_written_is_an_error_with_a_remedy(iris: TrainingRows, tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("")
+    with pytest.raises(StorageError, match="a file is where a folder should be"):
+        search(iris, ["linear"], budget=Budget(5), workers=1, folder=tmp_path / "s")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_processes_and_threads_stay_within_what_was_given_and_none_is_left(
+    iris: TrainingRows, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    most_workers, most_threads = [0], [0]
+
+    def look(_: Progress) -> None:
+        tree = below(os.getpid())
+        fork_servers = {p.pid for p in tree if p.parent == os.getpid()}
+        fits = [p for p in tree if p.parent in fork_servers and p.state != "Z"]
+        most_workers[0] = max(most_workers[0], len(fits))
+        most_threads[0] = max(most_threads[0], *(p.threads for p in fits))
+
+    budget = Budget(60, trials=1)
+    search(iris, family_names(), budget=budget, workers=workers, folder=tmp_path / "s", report=look)
+    assert most_workers == [workers]
+    assert most_threads == [2], "the one that fits, and the one that sleeps until the parent ends"
+    left = [p for p in below(os.getpid()) if p.parent != os.getpid()]
+    assert left == []
+    assert not [p for p in below(os.getpid()) if p.state == "Z"]
+
+
+def test_out_of_fold_predictions_are_of_rows_the_model_did_not_see(made_family: MakeFamily, tmp_path: Path) -> None:
+    rows = made_family(
+        fit="self.seen_ = set(X.index)",
+        predict="assert not self.seen_ & set(X.index)\n        return np.full((len(X), 3), 1 / 3)",
+    )
+    result = search(rows, ["made"], budget=Budget(60, trials=1), workers=1, folder=tmp_path / "s")["made"]
+    np.testing.assert_allclose(result.oof, 1 / 3)
