@@ -23,6 +23,7 @@ WORKER_MODULES = (
 
 STEP_MODULES = (
     *WORKER_MODULES,
+    "ml_assets.automation.preload",
     "ml_assets.datasets.tables",
     "ml_assets.evaluation.card",
     "ml_assets.evaluation.plots",
@@ -30,6 +31,8 @@ STEP_MODULES = (
     "ml_assets.resources.tracking",
     "ml_assets.validation.contract_checks",
     "mlflow.sklearn",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
     "optuna",
     "pandera.pandas",
     "pebble",

@@ -18,7 +18,7 @@ STRAY_SHARE = 0.001
 
 
 def scaled(*steps: BaseEstimator) -> Pipeline:
-    """Pipeline that fills gaps with the median, brings columns to mean 0 and variance 1 without strays, runs `steps`."""
+    """Pipeline that fills gaps with the median, cuts off strays, brings columns to one scale, then runs `steps`."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -78,7 +78,7 @@ def test_changed_bytes_are_refused_and_saving_again_heals(tmp_path: Path) -> Non
     stored = store.save(KEY, _table())
     file = stored.path / "table.parquet"
     file.write_bytes(file.read_bytes()[:-1] + b"?")
-    with pytest.raises(IntegrityError, match="was changed after it was written.*materialize the asset again"):
+    with pytest.raises(IntegrityError, match=r"was changed after it was written.*materialize the asset again"):
         store.load(KEY)
     store.save(KEY, _table())
     pd.testing.assert_frame_equal(store.load(KEY), _table())
@@ -163,8 +163,8 @@ def small_disk(tmp_path: Path) -> Path:
     """An empty file system of half a megabyte."""
     place = tmp_path / "disk"
     place.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]).returncode:
+    mount = [shutil.which("mount") or "false", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("mounting a small file system needs root")
     yield place
     subprocess.run(["umount", str(place)], check=True)
@@ -174,7 +174,7 @@ def test_a_full_disk_is_an_error_with_a_remedy_and_the_earlier_version_stays(sma
     store = ArtifactStore(small_disk)
     store.save(KEY, _table())
     big = pd.DataFrame({"a": pd.util.hash_array(pd.RangeIndex(200_000).to_numpy())})
-    with pytest.raises(StorageError, match="the disk is full: free some space.*earlier artifacts are untouched"):
+    with pytest.raises(StorageError, match=r"the disk is full: free some space.*earlier artifacts are untouched"):
         store.save(KEY, big)
     pd.testing.assert_frame_equal(store.load(KEY), _table())
     store.save(KEY, _table(1))

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from ml_assets import families
 from ml_assets.datasets.spec import Task
@@ -24,6 +25,13 @@ SIZES = {"small": ROWS, "large": 20_000}
 """Rows the family is told of; the tables themselves stay small."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As in a worker: threads that spin on a busy machine make a small fit take seconds."""
+    with threadpool_limits(1):
+        yield
 
 
 def _problem(task: Task, *, size: str = "small") -> tuple[pd.DataFrame, Any, ProblemShape]:

@@ -84,7 +84,8 @@ def test_a_request_is_brought_into_what_there_is(tmp_path: Path, asked: int, giv
 
 def test_a_folder_that_cannot_be_made_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "locks").write_text("")
-    with pytest.raises(StorageError, match="a file is where a folder should be"), hold_cores(
-        1, total=1, folder=tmp_path / "locks"
+    with (
+        pytest.raises(StorageError, match="a file is where a folder should be"),
+        hold_cores(1, total=1, folder=tmp_path / "locks"),
     ):
         pass

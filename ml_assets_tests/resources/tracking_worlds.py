@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,10 +39,18 @@ def origin(dataset: str, *, sha256: str = "a" * 64, family: str = "linear") -> O
     )
 
 
-def step(dataset: str, families: list[str], gate: Path) -> None:
-    """What a step process does: waits for the gate, then opens the runs of its families and logs."""
+def wait_at(gate: Path) -> None:
+    """Loads MLflow, says that this process is ready, and waits until the gate is open."""
+    import mlflow.sklearn  # noqa: F401
+
+    gate.with_name(f"ready-{os.getpid()}").touch()
     while not gate.exists():
-        pass
+        time.sleep(0.001)
+
+
+def step(dataset: str, families: list[str], gate: Path) -> None:
+    """What a step process does: opens the runs of its families and logs."""
+    wait_at(gate)
     for family in families:
         with Tracking().family_run(context(), dataset, family) as run:
             run.log(params={"alpha": 1}, metrics={"cv_log_loss": 0.5}, tags={"model_sha256": family})
@@ -52,8 +62,7 @@ def step(dataset: str, families: list[str], gate: Path) -> None:
 
 def register_step(dataset: str, run_id: str, gate: Path) -> None:
     """Registers the same bytes as every other process does."""
-    while not gate.exists():
-        pass
+    wait_at(gate)
     client = mlflow_client()
     register(client, client.get_run(run_id), origin(dataset))
 
