@@ -8,11 +8,15 @@ from typing import Any
 
 import dagster as dg
 
+from ml_assets.assets.policy import FITS
 from ml_assets.datasets.spec import DatasetSpec, load_contracts
 from ml_assets.processes import STEP_MODULES, cores, one_thread_each
 
-WAITING_STEPS = 2
-"""Steps beyond the cores: they load inputs and wait for a core while others compute."""
+LIGHT_STEPS = 4
+"""Steps beyond one a core: they mostly read and write, or compute with what fits leave idle."""
+
+FITTING_STEPS = 3
+"""One that fits on all cores, and those that have loaded and take them as soon as they are free."""
 
 
 def build_defs(
@@ -54,8 +58,13 @@ def build_defs(
 def process_executor() -> dg.ExecutorDefinition:
     """One process a step, forked from a server that loaded the heavy libraries once."""
     one_thread_each()
-    start = {"forkserver": {"preload_modules": list(STEP_MODULES)}}
-    return dg.multiprocess_executor.configured({"max_concurrent": cores() + WAITING_STEPS, "start_method": start})
+    return dg.multiprocess_executor.configured(
+        {
+            "max_concurrent": cores() + LIGHT_STEPS,
+            "start_method": {"forkserver": {"preload_modules": list(STEP_MODULES)}},
+            "tag_concurrency_limits": [{**FITS, "limit": FITTING_STEPS}],
+        }
+    )
 
 
 defs = build_defs()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+from multiprocessing import forkserver
 
 from ml_assets.errors import SettingError
 
 CORES_VARIABLE = "ML_ASSETS_CORES"
+BACKGROUND = 10
 
 WORKER_MODULES = (
     "ml_assets.learning.worker",
@@ -36,6 +39,7 @@ STEP_MODULES = (
     "optuna",
     "pandera.pandas",
     "pebble",
+    "seaborn",
 )
 """What Dagster's fork server loads once, so that each step starts in a fraction of a second."""
 
@@ -52,6 +56,25 @@ def cores() -> int:
     if not named.isdecimal() or int(named) < 1:
         raise SettingError(f"{CORES_VARIABLE} is '{named}'; give a whole number from 1 up")
     return int(named)
+
+
+def give_way() -> None:
+    """Lets fits go first: this step's process computes with what they leave idle.
+
+    A process that runs other things too, such as a test or a notebook, stays as it is.
+    """
+    if multiprocessing.parent_process() is not None and hasattr(os, "nice"):
+        os.nice(BACKGROUND - os.nice(0))
+
+
+def start_loading() -> None:
+    """Starts the server that Dagster forks steps from, so that it loads its libraries while this process plans.
+
+    The server ends with this process.
+    """
+    one_thread_each()
+    multiprocessing.get_context("forkserver").set_forkserver_preload(list(STEP_MODULES))
+    forkserver.ensure_running()
 
 
 def one_thread_each() -> None:

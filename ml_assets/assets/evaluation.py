@@ -13,7 +13,7 @@ from ml_assets.assets.types import Card, DataFrame, Evaluation, FittedModel, Lea
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import TrainingError
 from ml_assets.home import Home
-from ml_assets.processes import cores
+from ml_assets.processes import give_way
 from ml_assets.resources.settings import Settings
 from ml_assets.resources.store import StoredModel, stored_model
 from ml_assets.resources.tracking import TrackedRun, Tracking
@@ -45,34 +45,33 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
         """Out-of-fold and test metrics, costs, importances and plots of each family."""
         from ml_assets.evaluation.evaluate import evaluate
         from ml_assets.evaluation.plots import model_plot_set
-        from ml_assets.learning.cores import hold_cores
 
+        give_way()
         evaluations = {}
         for family in context.partition_keys:
             fitted, found, file = model[family], tuned_params[family], stored_model(spec.name, family)
             check_alignment(found, splits, fitted)
-            with hold_cores(1, total=cores(), folder=Home.current().locks):
-                made = evaluate(
-                    spec,
-                    family=family,
-                    params=fitted.record.params,
-                    pipeline=fitted.pipeline,
-                    table=clean_table,
-                    splits=splits,
-                    oof_prediction=found.oof,
-                    fit_seconds=fitted.record.fit_seconds,
-                    search_seconds=found.seconds,
-                    trials=len(found.trials),
-                    model_bytes=file.size,
-                    model_sha256=file.sha256,
-                    data_hash=fitted.record.data_hash,
-                    splits_hash=fitted.record.splits_hash,
-                    seed=settings.seed,
-                )
-                images = model_plot_set(spec, made)
-                with tracking.family_run(context, spec.name, family) as run:
-                    example = clean_table[list(spec.feature_columns)].head(EXAMPLE_ROWS)
-                    _log_evaluation(run, spec, made, fitted, example, images, file)
+            made = evaluate(
+                spec,
+                family=family,
+                params=fitted.record.params,
+                pipeline=fitted.pipeline,
+                table=clean_table,
+                splits=splits,
+                oof_prediction=found.oof,
+                fit_seconds=fitted.record.fit_seconds,
+                search_seconds=found.seconds,
+                trials=len(found.trials),
+                model_bytes=file.size,
+                model_sha256=file.sha256,
+                data_hash=fitted.record.data_hash,
+                splits_hash=fitted.record.splits_hash,
+                seed=settings.seed,
+            )
+            images = model_plot_set(spec, made)
+            with tracking.family_run(context, spec.name, family) as run:
+                example = clean_table[list(spec.feature_columns)].head(EXAMPLE_ROWS)
+                _log_evaluation(run, spec, made, fitted, example, images, file)
             evaluations[family] = made
             context.add_asset_metadata(
                 {
@@ -190,6 +189,7 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.evaluation.card import model_card as make_card
         from ml_assets.evaluation.plots import card_plots
 
+        give_way()
         guess = baseline(spec, clean_table, splits)
         winner = evaluations[comparison.winner]
         trials = [record for result in tuned_params.values() for record in trial_records(result)]

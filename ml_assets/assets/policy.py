@@ -14,6 +14,13 @@ FAMILIES = dg.StaticPartitionsDefinition(list(family_names()))
 """One partition a model family, shared by every dataset, so that one run can hold them all."""
 
 
+FITS = {"key": "ml_assets/fits", "value": "on all cores"}
+"""Tag of the steps that fit models on all cores; the executor runs few of them at once."""
+
+STAGES = ("ingestion", "preparation", "features", "training", "evaluation", "delivery", "monitoring")
+"""Groups in the order the data flows; a step of a later stage goes first, so that datasets end one after another."""
+
+
 def whole_range() -> dict[str, str]:
     """Run tags that select every family in one run."""
     first, last = family_names()[0], family_names()[-1]
@@ -42,6 +49,8 @@ def policy(
     kinds: set[str],
     version: str = "1",
     by_family: bool = False,
+    fits: bool = False,
+    priority: int = 0,
 ) -> dict[str, Any]:
     """Arguments of `dg.asset` that do not depend on what the asset does.
 
@@ -51,6 +60,8 @@ def policy(
         kinds: at most three tools that the UI shows on the asset.
         version: code version; raise it when the same inputs give another result.
         by_family: whether there is one partition a model family.
+        fits: whether the step fits models on all cores.
+        priority: raise it where a step shall go before others of its stage.
     """
     return {
         "key_prefix": [spec.name],
@@ -59,6 +70,10 @@ def policy(
         "owners": [spec.owner],
         "tags": {"dataset": spec.name, "task": spec.task.value},
         "code_version": version,
+        "op_tags": {
+            "dagster/priority": str(10 * STAGES.index(stage) + priority),
+            **({FITS["key"]: FITS["value"]} if fits else {}),
+        },
         "backfill_policy": dg.BackfillPolicy.single_run(),
         "partitions_def": FAMILIES if by_family else None,
     }

@@ -26,7 +26,14 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `tuned_params`, one partition a family, searched together."""
 
     @dg.asset(
-        **policy(spec, "training", kinds={"optuna", "scikitlearn"}, version=families_version(), by_family=True),
+        **policy(
+            spec,
+            "training",
+            kinds={"optuna", "scikitlearn"},
+            version=families_version(),
+            by_family=True,
+            fits=True,
+        ),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
@@ -43,12 +50,14 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[dict[str, SearchResult]]:
         """Best setting of each family by cross-validation, all families of the run under one time budget."""
         from ml_assets.learning.cores import hold_cores
+        from ml_assets.learning.pool import warm_up
         from ml_assets.learning.search import Budget, search
         from ml_assets.learning.worker import TrainingRows
 
         home = Home.current()
         rows = TrainingRows.of(spec, clean_table, splits, features.plan, seed=settings.seed)
         budget = Budget(settings.budget_seconds, settings.trials)
+        warm_up()
         with hold_cores(cores(), total=cores(), folder=home.locks) as workers:
             results = search(
                 rows,
@@ -73,7 +82,7 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `model`, one partition a family."""
 
     @dg.asset(
-        **policy(spec, "training", kinds={"scikitlearn", "xgboost", "mlflow"}, version="1", by_family=True),
+        **policy(spec, "training", kinds={"scikitlearn", "xgboost"}, by_family=True, fits=True, priority=1),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
@@ -93,10 +102,12 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.datasets.identity import table_hash
         from ml_assets.learning.cores import hold_cores
         from ml_assets.learning.fitted_model import fit_models
+        from ml_assets.learning.pool import warm_up
         from ml_assets.learning.worker import TrainingRows
 
         rows = TrainingRows.of(spec, clean_table, splits, features.plan, seed=settings.seed)
         wanted = {family: tuned_params[family] for family in context.partition_keys}
+        warm_up()
         with hold_cores(min(cores(), len(wanted)), total=cores(), folder=Home.current().locks) as workers:
             models = fit_models(
                 rows,

@@ -13,7 +13,7 @@ from ml_assets.datasets.spec import DatasetSpec, load_contract, load_contracts
 from ml_assets.errors import MlAssetsError, SettingError, UserError
 from ml_assets.families import choose_families
 from ml_assets.home import Home
-from ml_assets.processes import CORES_VARIABLE, cores, one_thread_each
+from ml_assets.processes import CORES_VARIABLE, cores, start_loading
 
 if TYPE_CHECKING:
     from ml_assets.automation.launch import RunOutcome, RunPart
@@ -59,7 +59,7 @@ def run(
     chosen = choose_families(families.split(",") if families is not None else None)
     settings = _settings(budget, trials, seed)
     _use_cores(jobs)
-    one_thread_each()
+    _load_meanwhile()
     make(specs, chosen, settings=settings, fresh=fresh)
 
 
@@ -70,6 +70,14 @@ def _settings(budget: float | None, trials: int | None, seed: int) -> dict[str, 
         raise SettingError(f"{trials} trials leave nothing to choose from; give 1 or more")
     given = {"budget_seconds": budget, "trials": trials, "seed": seed}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _load_meanwhile() -> None:
+    """Starts loading what steps need, its output kept from the terminal."""
+    from ml_assets.cli.progress import quiet_processes
+
+    with quiet_processes(Home.current().dagster / "logs" / "steps.log"):
+        start_loading()
 
 
 def _use_cores(jobs: int | None) -> None:

@@ -27,9 +27,7 @@ def worker_pool(rows: TrainingRows, *, workers: int) -> Iterator[ProcessPool]:
     """
     from pebble import ProcessPool
 
-    one_thread_each()
-    context = _WorkerContext()
-    context.set_forkserver_preload(list(WORKER_MODULES))
+    context = _context()
     forkserver.ensure_running()
     pool = ProcessPool(max_workers=workers, initializer=start, initargs=(rows,), context=context)
     try:
@@ -37,6 +35,23 @@ def worker_pool(rows: TrainingRows, *, workers: int) -> Iterator[ProcessPool]:
     finally:
         pool.stop()
         pool.join()
+
+
+def warm_up() -> None:
+    """Starts the server that workers are forked from, and waits until it has loaded their libraries.
+
+    A pool starts at once from then on. Call it before waiting for cores, so that none is held meanwhile.
+    """
+    first = _context().Process()
+    first.start()
+    first.join()
+
+
+def _context() -> _WorkerContext:
+    one_thread_each()
+    context = _WorkerContext()
+    context.set_forkserver_preload(list(WORKER_MODULES))
+    return context
 
 
 class _WorkerProcess(ForkServerProcess):
