@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ml_assets.processes import one_thread_each
 from ml_assets_tests.commands import run_in
+
+one_thread_each()
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home that this process, and what it starts, uses."""
     place = tmp_path / "home"
     monkeypatch.setenv("ML_ASSETS_HOME", str(place))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    yield place
+    return place
 
 
 @pytest.fixture(scope="session")

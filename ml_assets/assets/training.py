@@ -153,9 +153,10 @@ def _reporter(context: dg.AssetExecutionContext, file: Path) -> "Callable[[Progr
 def _search_metadata(result: SearchResult, settings: Settings) -> dict[str, Any]:
     return {
         "score": result.score,
-        "trials": len(result.trials),
+        "trials_ended": len(result.trials),
         "fit_seconds": result.seconds,
         "budget_seconds": settings.budget_seconds,
+        "trials": settings.trials,
         "params": dict(result.params),
     }
 

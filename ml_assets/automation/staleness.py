@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,20 +57,20 @@ def find_stale(
     spec: DatasetSpec,
     families: Sequence[str],
     *,
-    budget_seconds: float | None,
+    asked: Mapping[str, Any],
     everything: bool = False,
 ) -> StaleAssets:
     """Assets of a dataset to make so that it is up to date for `families`.
 
     Dagster's code versions and data versions decide, by its own resolver. Two things lie outside its graph and are
-    compared here: the files that the raw table is read from, and the budget, where one is asked for by name.
+    compared here: the files that the raw table is read from, and the settings that somebody asks for by name.
 
     Args:
         instance: Dagster's instance.
         graph: the asset graph.
         spec: contract of the dataset.
         families: partitions that count.
-        budget_seconds: the budget asked for; None if the default will do.
+        asked: settings asked for by name (`budget_seconds`, `trials`, `seed`); for others what was will do.
         everything: call every asset stale.
     """
     keys = [key for key in graph.toposorted_asset_keys if key.path[0] == spec.name]
@@ -78,7 +78,10 @@ def find_stale(
         return StaleAssets(spec.name, tuple(keys), ("everything is made afresh",))
     outside = {
         dg.AssetKey([spec.name, "raw_table"]): _source_reason(instance, spec),
-        dg.AssetKey([spec.name, "tuned_params"]): _budget_reason(instance, spec, families, budget_seconds),
+        dg.AssetKey([spec.name, "splits"]): _setting_reason(instance, spec, "splits", [None], asked, ("seed",)),
+        dg.AssetKey([spec.name, "tuned_params"]): _setting_reason(
+            instance, spec, "tuned_params", families, asked, ("budget_seconds", "trials")
+        ),
     }
     causes = {key: reason for key, reason in outside.items() if reason}
     resolver = CachingStaleStatusResolver(instance, graph, _Loading(instance))
@@ -136,12 +139,18 @@ def _source_reason(instance: dg.DagsterInstance, spec: DatasetSpec) -> str | Non
     return "the files of raw_table changed" if made_from is not None and made_from != now else None
 
 
-def _budget_reason(
-    instance: dg.DagsterInstance, spec: DatasetSpec, families: Sequence[str], budget_seconds: float | None
+def _setting_reason(
+    instance: dg.DagsterInstance,
+    spec: DatasetSpec,
+    asset: str,
+    partitions: Sequence[str | None],
+    asked: Mapping[str, Any],
+    names: Sequence[str],
 ) -> str | None:
-    if budget_seconds is None:
-        return None
-    key = dg.AssetKey([spec.name, "tuned_params"])
-    spent = [_latest_metadata(instance, key, family).get("budget_seconds") for family in families]
-    others = sorted(float(seconds) for seconds in spent if seconds not in (None, budget_seconds))
-    return f"a budget of {budget_seconds:g} s in place of {others[0]:g} s" if others else None
+    """The first setting asked for that an asset was not made with; none for an asset that was never made."""
+    made = [_latest_metadata(instance, dg.AssetKey([spec.name, asset]), partition) for partition in partitions]
+    for name in names:
+        others = [metadata.get(name) for metadata in made if metadata and metadata.get(name) != asked.get(name)]
+        if name in asked and others:
+            return f"{name} {asked[name]:g} in place of {others[0]}"
+    return None

@@ -79,7 +79,7 @@ def _dataset_rows(home: Home) -> list[dict[str, Any]]:
     with open_instance(home) as instance:
         graph = defs.resolve_asset_graph()
         for spec in load_contracts().values():
-            stale = find_stale(instance, graph, spec, family_names(), budget_seconds=None)
+            stale = find_stale(instance, graph, spec, family_names(), asked={})
             champion = champion_ref(spec.name)
             rows.append(
                 {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ class RunFailedError(MlAssetsError):
 @click.option("--budget", type=float, metavar="SECONDS", help="Search time of a dataset, all families.  [default: 30]")
 @click.option("--trials", type=int, metavar="N", help="End a search after N settings a family, if time allows.")
 @click.option("--jobs", type=int, metavar="N", help="Cores to use.  [default: all]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of splits, searches and models.")
+@click.option("--seed", type=int, metavar="N", help="Seed of splits, searches and models.  [default: 0]")
 @click.option("--fresh", is_flag=True, help="Make everything again, stale or not.")
 def run(
     datasets: tuple[str, ...],
@@ -42,7 +43,7 @@ def run(
     budget: float | None,
     trials: int | None,
     jobs: int | None,
-    seed: int,
+    seed: int | None,
     fresh: bool,
 ) -> None:
     """Train, compare, register and deploy what is not up to date.
@@ -63,9 +64,9 @@ def run(
     make(specs, chosen, settings=settings, fresh=fresh)
 
 
-def _settings(budget: float | None, trials: int | None, seed: int) -> dict[str, Any]:
-    if budget is not None and not budget > 0:
-        raise SettingError(f"a budget of {budget:g} seconds leaves no time to train; give more than 0")
+def _settings(budget: float | None, trials: int | None, seed: int | None) -> dict[str, Any]:
+    if budget is not None and not 0 < budget < math.inf:
+        raise SettingError(f"a budget of {budget:g} seconds makes no sense; give more than 0")
     if trials is not None and trials < 1:
         raise SettingError(f"{trials} trials leave nothing to choose from; give 1 or more")
     given = {"budget_seconds": budget, "trials": trials, "seed": seed}
@@ -104,10 +105,7 @@ def make(specs: Sequence[DatasetSpec], families: Sequence[str], *, settings: Map
     home = Home.current()
     with open_instance(home) as instance:
         graph = defs.resolve_asset_graph()
-        stale = [
-            find_stale(instance, graph, spec, families, budget_seconds=settings.get("budget_seconds"), everything=fresh)
-            for spec in specs
-        ]
+        stale = [find_stale(instance, graph, spec, families, asked=settings, everything=fresh) for spec in specs]
         _say_what_is_stale(stale)
         if fresh:
             _forget_searches(home, specs)

@@ -59,6 +59,8 @@ def run_together(commands: Mapping[str, list[str]]) -> None:
                 if process.poll() is not None:
                     raise ServingError(f"{name}'s server ended with code {process.returncode}; its output is above")
             time.sleep(0.2)
+    except KeyboardInterrupt:
+        click.echo("stopping both")
     finally:
         _stop(list(started.values()))
 

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ml_assets.errors import ContractError, UnknownNameError
 
+RESERVED = frozenset({"row_id", "batch", "prediction", "request_id", "position", "model_version", "received_at"})
+"""Names of columns that the pipeline adds to tables; no contract may use them."""
+
 
 class Task(StrEnum):
     """What is predicted: a number or a class."""
@@ -102,6 +105,8 @@ class DatasetSpec(_Model):
         for column in named:
             if column not in self.columns:
                 raise ValueError(str(UnknownNameError("column", column, self.columns)))
+        if taken := sorted(RESERVED & self.columns.keys()):
+            raise ValueError(f"column name '{taken[0]}' is used by the pipeline itself; choose another")
         target = self.columns[self.target]
         if target.is_number != (self.task is Task.REGRESSION):
             raise ValueError(

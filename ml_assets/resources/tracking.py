@@ -179,13 +179,14 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         tags = {DAGSTER_RUN: context.run_id, "dataset": dataset, "dagster_job": context.run.job_name}
         name = f"dagster {context.run_id[:8]}"
         run_id = _find_or_create(client, experiment_id, query, name=name, tags=tags)
+        failed_before = client.get_run(run_id).info.status == "FAILED"
         session = _stock_session(context, dataset, run_id)
         try:
             yield session, TrackedRun(run_id, experiment_id, client)
         except BaseException:
             session.end_run(status="FAILED")
             raise
-        session.end_run()
+        session.end_run(status="FAILED" if failed_before else "FINISHED")
 
 
 def _stock_session(context: dg.AssetExecutionContext, dataset: str, run_id: str) -> MlFlow:

@@ -75,9 +75,7 @@ def test_raising_a_contract_changes_the_code_version_of_what_it_decides() -> Non
     iris = load_contracts()["iris"]
     changed = build_defs(contracts={"iris": iris.model_copy(update={"folds": 4})})
     before = {spec.key: spec.code_version for spec in defs.resolve_all_asset_specs()}
-    moved = {
-        spec.key.path[-1] for spec in changed.resolve_all_asset_specs() if spec.code_version != before[spec.key]
-    }
+    moved = {spec.key.path[-1] for spec in changed.resolve_all_asset_specs() if spec.code_version != before[spec.key]}
     assert moved == {"raw_table", "clean_table", "splits", "features", "model_card"}
 
 

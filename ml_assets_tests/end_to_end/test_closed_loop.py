@@ -106,7 +106,8 @@ def test_drifted_requests_lead_to_one_run_a_verdict_and_a_server_that_says_which
         what="an answer from the champion",
     )
     assert (after != before) == verdict["promoted"]
-    probe = run_in(world.home, "dagster", "asset", "materialize", "-m", "ml_assets", "--select", "key:iris/serving_probe")
+    words = ("dagster", "asset", "materialize", "-m", "ml_assets", "--select", "key:iris/serving_probe")
+    probe = run_in(world.home, *words)
     assert probe.returncode == 0, probe.stderr
     event = world.instance.get_latest_materialization_event(dg.AssetKey(["iris", "serving_probe"]))
     assert event is not None

@@ -8,9 +8,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
 import pytest
 
+from ml_assets.automation.staleness import find_stale
+from ml_assets.datasets.spec import load_contract
+from ml_assets.definitions import defs
 from ml_assets.families import family_names
 from ml_assets_tests.commands import run_in
 
@@ -115,6 +119,7 @@ def test_predict_refuses_a_model_file_that_was_changed(iris_run: Run, flowers: P
         (["run", "iris", "--budget", "0"], "give more than 0"),
         (["run", "iris", "--budget", "-1"], "give more than 0"),
         (["run", "iris", "--budget", "nan"], "give more than 0"),
+        (["run", "iris", "--budget", "inf"], "give more than 0"),
         (["run", "iris", "--budget", "ten"], "not a valid float"),
         (["run", "iris", "--trials", "0"], "give 1 or more"),
         (["run", "iris", "--jobs", "0"], "give 1 or more"),
@@ -148,3 +153,22 @@ def test_help_of_every_command_has_an_example(iris_run: Run) -> None:
 def test_env_lets_daggers_own_command_see_this_home(iris_run: Run) -> None:
     done = run_in(iris_run[0], "ml_assets", "env")
     assert f"export DAGSTER_HOME={iris_run[0]}/.dagster" in done.stdout.replace("'", "")
+
+
+def test_a_setting_asked_for_by_name_is_a_reason_to_make_things_again(
+    iris_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, _ = iris_run
+    monkeypatch.setenv("ML_ASSETS_HOME", str(home))
+    iris, names = load_contract("iris"), family_names()
+    with dg.DagsterInstance.from_config(str(home / ".dagster")) as instance:
+        graph = defs.resolve_asset_graph()
+
+        def first_stale(**asked: float) -> tuple[str | None, str]:
+            stale = find_stale(instance, graph, iris, names, asked=asked)
+            return (stale.keys[0].path[-1] if stale.keys else None), "; ".join(stale.reasons)
+
+        assert first_stale(budget_seconds=20, trials=2, seed=0) == (None, "")
+        assert first_stale(budget_seconds=60)[0] == "tuned_params"
+        assert first_stale(trials=3) == ("tuned_params", "trials 3 in place of 2")
+        assert first_stale(seed=1) == ("splits", "seed 1 in place of 0")

@@ -1,4 +1,4 @@
-"""Broken tables dropped into a trained home: one clear message, exit code 2, and everything made earlier still works."""
+"""Broken tables dropped into a trained home: one message, exit code 2, and what was made earlier still works."""
 
 from __future__ import annotations
 
