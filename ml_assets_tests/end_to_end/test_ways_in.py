@@ -7,11 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from ml_assets.automation.instance import prepare_dagster_home
 from ml_assets.families import family_names
+from ml_assets.home import Home
 from ml_assets_tests.commands import run_in
 
 QUICK = json.dumps({"resources": {"settings": {"config": {"budget_seconds": 10, "trials": 1}}}})
 RANGE = f"{family_names()[0]}...{family_names()[-1]}"
+
+
+@pytest.fixture
+def new_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home as `ml-assets env` prepares it for Dagster's own commands."""
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    prepare_dagster_home(Home(tmp_path))
+    return tmp_path
 
 
 def materialize(home: Path, select: str, *words: str) -> str:
@@ -26,49 +36,49 @@ def made(home: Path) -> set[str]:
     return {"/".join(place[1:]) for place in places}
 
 
-def test_unpartitioned_assets_need_no_flag(tmp_path: Path) -> None:
-    materialize(tmp_path, "key:iris/raw_table")
-    assert made(tmp_path) == {"iris/raw_table"}
+def test_unpartitioned_assets_need_no_flag(new_home: Path) -> None:
+    materialize(new_home, "key:iris/raw_table")
+    assert made(new_home) == {"iris/raw_table"}
 
 
-def test_one_family_and_what_it_is_made_from(tmp_path: Path) -> None:
-    materialize(tmp_path, "key:iris/raw_table")
-    materialize(tmp_path, "+iris/model", "--partition", "svm", "--config-json", QUICK)
+def test_one_family_and_what_it_is_made_from(new_home: Path) -> None:
+    materialize(new_home, "key:iris/raw_table")
+    materialize(new_home, "+iris/model", "--partition", "svm", "--config-json", QUICK)
     upstream = {"iris/raw_table", "iris/clean_table", "iris/splits", "iris/features"}
-    assert made(tmp_path) == upstream | {"iris/tuned_params/svm", "iris/model/svm"}
-    output = materialize(tmp_path, "iris/model", "--partition", "svm")
+    assert made(new_home) == upstream | {"iris/tuned_params/svm", "iris/model/svm"}
+    output = materialize(new_home, "iris/model", "--partition", "svm")
     assert "iris__model" in output
     assert "iris__raw_table" not in output
 
 
 @pytest.mark.slow
-def test_everything_in_one_run_of_all_families(tmp_path: Path) -> None:
-    materialize(tmp_path, "*", "--partition-range", RANGE, "--config-json", QUICK)
+def test_everything_in_one_run_of_all_families(new_home: Path) -> None:
+    materialize(new_home, "*", "--partition-range", RANGE, "--config-json", QUICK)
     for dataset in ("boston_housing", "california_housing", "iris", "wine_quality"):
-        assert f"{dataset}/retrain_decision" in made(tmp_path)
-        assert {f"{dataset}/evaluation/{family}" for family in family_names()} <= made(tmp_path)
-    runs = {path.name for path in (tmp_path / ".dagster" / "history" / "runs").glob("*-*.db")}
+        assert f"{dataset}/retrain_decision" in made(new_home)
+        assert {f"{dataset}/evaluation/{family}" for family in family_names()} <= made(new_home)
+    runs = {path.name for path in (new_home / ".dagster" / "history" / "runs").glob("*-*.db")}
     assert len(runs) == 1, "one Dagster run holds every family of every dataset"
 
 
-def test_unknown_partition_is_refused_by_name(tmp_path: Path) -> None:
+def test_unknown_partition_is_refused_by_name(new_home: Path) -> None:
     done = run_in(
-        tmp_path, "dagster", "asset", "materialize", "-m", "ml_assets", "--select", "iris/model", "--partition", "svn"
+        new_home, "dagster", "asset", "materialize", "-m", "ml_assets", "--select", "iris/model", "--partition", "svn"
     )
     assert done.returncode != 0
     assert "svn" in done.stdout + done.stderr
 
 
-def test_job_data_preprocessing_runs_from_an_empty_home(tmp_path: Path) -> None:
-    done = run_in(tmp_path, "dagster", "job", "execute", "-m", "ml_assets", "-j", "data_preprocessing")
+def test_job_data_preprocessing_runs_from_an_empty_home(new_home: Path) -> None:
+    done = run_in(new_home, "dagster", "job", "execute", "-m", "ml_assets", "-j", "data_preprocessing")
     assert done.returncode == 0, done.stderr[-3000:]
     rooms = ("raw_table", "clean_table", "splits", "features")
     datasets = ("boston_housing", "california_housing", "iris", "wine_quality")
-    assert made(tmp_path) == {f"{dataset}/{room}" for dataset in datasets for room in rooms}
+    assert made(new_home) == {f"{dataset}/{room}" for dataset in datasets for room in rooms}
 
 
-def test_workspace_file_loads(tmp_path: Path) -> None:
-    done = run_in(tmp_path, "dagster", "definitions", "validate", "-w", "workspace.yaml")
+def test_workspace_file_loads(new_home: Path) -> None:
+    done = run_in(new_home, "dagster", "definitions", "validate", "-w", "workspace.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -82,9 +92,9 @@ def test_workspace_file_loads(tmp_path: Path) -> None:
         ("ml_pipeline", "iris/retrain_decision"),
     ],
 )
-def test_named_job_makes_what_it_is_named_after_from_an_empty_home(tmp_path: Path, job: str, last: str) -> None:
+def test_named_job_makes_what_it_is_named_after_from_an_empty_home(new_home: Path, job: str, last: str) -> None:
     project = str(Path(__file__).parent / "iris_only.py")
     words = ("dagster", "job", "execute", "-f", project, "-j", job)
-    done = run_in(tmp_path, *words, ML_ASSETS_BUDGET="2")
+    done = run_in(new_home, *words, ML_ASSETS_BUDGET="2")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    assert last in made(tmp_path)
+    assert last in made(new_home)
