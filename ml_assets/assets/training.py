@@ -139,7 +139,7 @@ def _reporter(context: dg.AssetExecutionContext, file: Path) -> "Callable[[Progr
     last = {"file": -1.0, "log": 0.0}
 
     def report(progress: "Progress") -> None:
-        if progress.seconds - last["file"] >= 0.25:
+        if progress.ended or progress.seconds - last["file"] >= 0.25:
             last["file"] = progress.seconds
             write_atomically(file, json.dumps(vars(progress)).encode())
         if progress.seconds - last["log"] >= 10:

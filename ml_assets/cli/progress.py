@@ -179,7 +179,9 @@ def _show_bars(watcher: _Watcher, over: threading.Event, terminal: TextIO) -> No
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=Console(file=terminal, highlight=False)) as bars:
+    console = Console(file=terminal, highlight=False)
+    # What this process prints goes to the log; rich would bring it to the terminal.
+    with Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False) as bars:
         tasks = {
             state.name: bars.add_task("waiting", total=state.steps, name=state.name)
             for state in watcher.datasets.values()

@@ -42,13 +42,13 @@ class Budget:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a search is doing: shown to people, decides nothing."""
+    """What a search is doing: shown to people, decides nothing. The last one says that it `ended`."""
 
     seconds: float
     budget: float
-    family: str
     trials: int
     best: Mapping[str, float]
+    ended: bool
 
 
 def search(
@@ -119,6 +119,7 @@ class _Race:
             while len(self.tasks) < self.workers and (due := self._due()) is not None:
                 self._schedule(pool, due)
             if not self.tasks:
+                report(self._progress(ended=True))
                 return
             scored = any(owner.best for owner, _, _ in self.tasks.values())
             done, _ = futures.wait(
@@ -128,7 +129,7 @@ class _Race:
                 owner = self._collect(task)
                 if owner.failure is not None:
                     owner.result()
-                report(self._progress(owner))
+                report(self._progress(ended=False))
             if not self.left:
                 self._cut_off()
 
@@ -160,10 +161,10 @@ class _Race:
             for trial in list(owner.running) if owner.best else ():
                 owner.drop(trial, elapsed=self.elapsed, state="PRUNED", reason="out of time")
 
-    def _progress(self, owner: FamilySearch) -> Progress:
+    def _progress(self, *, ended: bool) -> Progress:
         best = {s.family: s.score for s in self.searches if s.best}
         trials = sum(len(s.ended) for s in self.searches)
-        return Progress(self.elapsed, self.budget.seconds, owner.family, trials, best)
+        return Progress(self.elapsed, self.budget.seconds, trials, best, ended)
 
     def _due(self) -> FamilySearch | None:
         """A family without a score; else the one with the least weighted fit time that may go on."""
