@@ -49,7 +49,7 @@ def build_defs(
             assets=[asset for spec in specs.values() for asset in build_dataset_assets(spec)],
             jobs=jobs,
             schedules=build_schedules(jobs),
-            sensors=build_sensors(list(specs)),
+            sensors=build_sensors(specs),
             resources={**resources, **(resource_overrides or {})},
             executor=executor or process_executor(),
         )

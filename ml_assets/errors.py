@@ -7,6 +7,7 @@
     ├── StorageError                           the home cannot be read or written (read-only, full)
     ├── TrainingError                          no usable model came out of a search
     ├── ServingError                           the server has no model to answer with, or cannot start
+    ├── RunFailedError                         a run ended with failed steps; exit code 2 if all were input errors
     └── UserError                exit code 2   the input has to change, not the program
         ├── UnknownNameError                   a dataset, family or version that does not exist
         ├── SettingError                       a budget, core count or path that makes no sense
@@ -41,6 +42,14 @@ class TrainingError(MlAssetsError):
 
 class ServingError(MlAssetsError):
     """The server cannot answer, or cannot start."""
+
+
+class RunFailedError(MlAssetsError):
+    """A run ended with failed steps."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class UserError(MlAssetsError):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from filelock import FileLock
 
 from ml_assets import __version__
 from ml_assets.artifacts import storage_errors
@@ -46,6 +47,12 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
                 f"{spec.name}: no MLflow run holds the {winner.family} model that won; materialize "
                 f"{spec.name}/evaluation again"
             )
+        file = stored_model(spec.name, winner.family)
+        if file.sha256 != winner.model_sha256:
+            raise StorageError(
+                f"{spec.name}: the {winner.family} model was made again after its evaluation; materialize "
+                f"{spec.name}/evaluation and {spec.name}/comparison again"
+            )
         origin = registry.Origin(
             dataset=spec.name,
             family=winner.family,
@@ -54,7 +61,7 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
             data_hash=winner.data_hash,
             splits_hash=winner.splits_hash,
             model_sha256=winner.model_sha256,
-            model_path=stored_model(spec.name, winner.family).file.relative_to(Home.current().data).as_posix(),
+            model_path=file.file.relative_to(Home.current().data).as_posix(),
             metric=winner.metric,
             cv_score=winner.cv_score,
             test_score=winner.test_score,
@@ -63,8 +70,8 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
         made = registry.register(client, run, origin)
         client.set_registered_model_alias(spec.name, registry.CHALLENGER, made.version)
         metadata = {
-            **asdict(origin),
-            "fold_scores": list(origin.fold_scores),
+            **asdict(made.origin),
+            "fold_scores": list(made.origin.fold_scores),
             "version": made.version,
             "mlflow_run_id": made.mlflow_run_id,
             "mlflow_version": dg.MetadataValue.url(made.url),
@@ -98,19 +105,28 @@ def build_deployment(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.evaluation.gate import GateEntry, decide
 
         client = mlflow_client()
-        champion = registry.registered(client, spec.name, registry.CHAMPION)
-        entry = _champion_entry(spec, champion, clean_table, splits) if champion else None
-        challenger = GateEntry.of(evaluations[registered_model.origin.family], version=registered_model.label)
-        verdict = decide(dataset=spec.name, challenger=challenger, champion=entry, alpha=settings.significance)
-        if verdict.promoted:
-            client.set_registered_model_alias(spec.name, registry.CHAMPION, registered_model.version)
-        client.set_model_version_tag(spec.name, registered_model.version, "verdict", verdict.reason)
-        _remember(spec, {"dagster_run_id": context.run_id, **verdict.to_dict()})
+        with deployment_lock(spec.name):
+            champion = registry.registered(client, spec.name, registry.CHAMPION)
+            entry = _champion_entry(spec, champion, clean_table, splits) if champion else None
+            challenger = GateEntry.of(evaluations[registered_model.origin.family], version=registered_model.label)
+            verdict = decide(dataset=spec.name, challenger=challenger, champion=entry, alpha=settings.significance)
+            if verdict.promoted:
+                client.set_registered_model_alias(spec.name, registry.CHAMPION, registered_model.version)
+            client.set_model_version_tag(spec.name, registered_model.version, "verdict", verdict.reason)
+            _remember(spec, {"dagster_run_id": context.run_id, **verdict.to_dict()})
         now = registry.registered(client, spec.name, registry.CHAMPION)
         metadata = {"champion_version": now.version if now else None, **verdict.to_dict()}
         return dg.MaterializeResult(value=verdict, metadata=metadata)
 
     return deployment
+
+
+def deployment_lock(dataset: str) -> FileLock:
+    """Lock that makes the verdict on a dataset and the move of its alias one act."""
+    folder = Home.current().locks
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"deploy-{dataset}.lock")
 
 
 def _champion_entry(

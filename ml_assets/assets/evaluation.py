@@ -70,7 +70,7 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
             )
             images = model_plot_set(spec, made)
             with tracking.family_run(context, spec.name, family) as run:
-                example = clean_table[list(spec.feature_columns)].head(EXAMPLE_ROWS)
+                example = clean_table.loc[list(fitted.training_rows[:EXAMPLE_ROWS]), list(spec.feature_columns)]
                 _log_evaluation(run, spec, made, fitted, example, images, file)
             evaluations[family] = made
             context.add_asset_metadata(
@@ -90,15 +90,19 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
 
 
 def check_alignment(found: SearchResult, splits: DataFrame, fitted: FittedModel) -> None:
-    """Refuses out-of-fold predictions of other rows, or of classes in another order, than the model's.
+    """Refuses out-of-fold predictions of other rows, another setting, or another order of classes than the model's.
 
     Raises:
         TrainingError: they do not belong together.
     """
     rows = tuple(splits.index[splits["part"] == "train"])
-    if found.row_ids != rows or found.classes != fitted.record.classes or fitted.training_rows != rows:
-        name = f"{fitted.record.dataset}/tuned_params and {fitted.record.dataset}/model"
-        raise TrainingError(f"{found.family}: search, model and splits are of different rows; materialize {name} again")
+    record = fitted.record
+    wanted = (rows, record.classes, dict(record.params))
+    if (found.row_ids, found.classes, dict(found.params)) != wanted or fitted.training_rows != rows:
+        raise TrainingError(
+            f"{found.family}: search, model and splits do not belong together; "
+            f"materialize {record.dataset}/tuned_params and {record.dataset}/model again"
+        )
 
 
 def _log_evaluation(

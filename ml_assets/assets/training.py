@@ -56,7 +56,7 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
 
         home = Home.current()
         rows = TrainingRows.of(spec, clean_table, splits, features.plan, seed=settings.seed)
-        budget = Budget(settings.budget_seconds, settings.trials)
+        budget = Budget(settings.budget_seconds * settings.budget_share, settings.trials)
         warm_up()
         with hold_cores(cores(), total=cores(), folder=home.locks) as workers:
             results = search(

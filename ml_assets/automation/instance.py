@@ -20,6 +20,10 @@ nux:
 concurrency:
   runs:
     max_concurrent_runs: 2
+    tag_concurrency_limits:
+      - key: ml_assets/dataset
+        value: {applyLimitPerUniqueValue: true}
+        limit: 1
 """
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
 
 from ml_assets.assets.policy import whole_range
 from ml_assets.automation import selections
+from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import SettingError
 from ml_assets.home import Home
 
@@ -21,6 +23,7 @@ SETTLE_SECONDS = 2.0
 
 INTERVAL_VARIABLE = "ML_ASSETS_SENSOR_SECONDS"
 DEFAULT_INTERVAL_SECONDS = 30
+NO_FILES = "none"
 
 
 def interval_seconds() -> int:
@@ -30,14 +33,14 @@ def interval_seconds() -> int:
         SettingError: the variable is no whole number from 1 up.
     """
     named = os.environ.get(INTERVAL_VARIABLE, str(DEFAULT_INTERVAL_SECONDS))
-    if not named.isdigit() or int(named) < 1:
+    if not named.isdecimal() or int(named) < 1:
         raise SettingError(f"{INTERVAL_VARIABLE} is '{named}'; give a whole number of seconds from 1 up")
     return int(named)
 
 
-def build_sensors(datasets: Sequence[str]) -> list[dg.SensorDefinition]:
-    """All sensors over `datasets`; they run as soon as a daemon does."""
-    return [_incoming_files(datasets), _live_rows(datasets), _retrain_on_decision(datasets)]
+def build_sensors(specs: Mapping[str, DatasetSpec]) -> list[dg.SensorDefinition]:
+    """All sensors over the datasets of `specs`; they run as soon as a daemon does."""
+    return [_incoming_files(specs), _live_rows(list(specs)), _retrain_on_decision(list(specs))]
 
 
 def _sensor(
@@ -55,27 +58,33 @@ def _sensor(
     )
 
 
-def _incoming_files(datasets: Sequence[str]) -> dg.SensorDefinition:
+def _incoming_files(specs: Mapping[str, DatasetSpec]) -> dg.SensorDefinition:
     def evaluate(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """Re-trains a dataset, all families, once for each new state of `data/incoming/<dataset>/*.csv`."""
-        seen: dict[str, str] = json.loads(context.cursor or "{}")
-        for dataset in datasets:
-            state = incoming_state(Home.current().incoming / dataset, now=time.time())
-            if state and state != seen.get(dataset):
-                seen[dataset] = state
-                yield _request(dataset, selections.TRAINING, f"incoming/{dataset}/{state}", "incoming files")
+        from ml_assets.automation.staleness import source_reason
+        from ml_assets.datasets.tables import incoming_files
+
+        seen: dict[str, list[str | int]] = json.loads(context.cursor or "{}")
+        for dataset, spec in specs.items():
+            state = incoming_state(incoming_files(spec, Home.current().incoming), now=time.time())
+            last, number = seen.get(dataset, [NO_FILES, 0])
+            if state is None or state == last:
+                continue
+            seen[dataset] = [state, int(number) + 1]
+            if source_reason(context.instance, spec, never_made=True):
+                run_key = f"incoming/{dataset}/{state}/{seen[dataset][1]}"
+                yield _request(dataset, selections.TRAINING, run_key, "incoming files")
         context.update_cursor(json.dumps(seen))
 
     return _sensor("incoming_files", dg.AssetSelection.all(), evaluate)
 
 
-def incoming_state(folder: Path, *, now: float) -> str:
-    """A short name for the CSV files in `folder` as they are; empty where there are none or one is still growing."""
-    files = sorted(p for p in folder.glob("*.csv") if p.is_file() and not p.name.startswith("."))
+def incoming_state(files: Sequence[Path], *, now: float) -> str | None:
+    """A short name for the files as they are, `NO_FILES` where there are none; None while one may still be growing."""
     stats = [(file.name, status.st_size, status.st_mtime) for file in files for status in (file.stat(),)]
-    if not stats or any(now - changed < SETTLE_SECONDS for _, _, changed in stats):
-        return ""
-    return hashlib.sha256(json.dumps(stats).encode()).hexdigest()[:16]
+    if any(0 <= now - changed < SETTLE_SECONDS for _, _, changed in stats):
+        return None
+    return hashlib.sha256(json.dumps(stats).encode()).hexdigest()[:16] if stats else NO_FILES
 
 
 def _live_rows(datasets: Sequence[str]) -> dg.SensorDefinition:
@@ -88,14 +97,14 @@ def _live_rows(datasets: Sequence[str]) -> dg.SensorDefinition:
         if not log_file.exists():
             yield dg.SkipReason("no server has answered a request yet")
             return
-        seen: dict[str, int] = json.loads(context.cursor or "{}")
+        looked: dict[str, float] = json.loads(context.cursor or "{}")
         log, step = PredictionLog(log_file), default_settings().minimum_live_rows
         for dataset in datasets:
-            rows = log.count_rows(dataset, since=0.0)
-            if rows - seen.get(dataset, 0) >= step:
-                seen[dataset] = rows
-                yield _request(dataset, selections.LIVE, f"live/{dataset}/{rows}", "new live rows")
-        context.update_cursor(json.dumps(seen))
+            latest, since = log.latest(dataset), math.nextafter(looked.get(dataset, 0.0), math.inf)
+            if latest is not None and log.count_rows(dataset, since=since) >= step:
+                looked[dataset] = latest.received_at
+                yield _request(dataset, selections.LIVE, f"live/{dataset}/{latest.received_at}", "new live rows")
+        context.update_cursor(json.dumps(looked))
 
     return _sensor("live_rows", selections.monitoring(list(datasets)), evaluate)
 

@@ -10,6 +10,7 @@ import dagster as dg
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContext
 
+from ml_assets.errors import SourceError
 from ml_assets.home import Home
 
 if TYPE_CHECKING:
@@ -70,14 +71,14 @@ def find_stale(
         graph: the asset graph.
         spec: contract of the dataset.
         families: partitions that count.
-        asked: settings asked for by name (`budget_seconds`, `trials`, `seed`); for others what was will do.
+        asked: settings that count (`budget_seconds`, `trials`, `seed`); for others what was will do.
         everything: call every asset stale.
     """
     keys = [key for key in graph.toposorted_asset_keys if key.path[0] == spec.name]
     if everything:
         return StaleAssets(spec.name, tuple(keys), ("everything is made afresh",))
     outside = {
-        dg.AssetKey([spec.name, "raw_table"]): _source_reason(instance, spec),
+        dg.AssetKey([spec.name, "raw_table"]): source_reason(instance, spec),
         dg.AssetKey([spec.name, "splits"]): _setting_reason(instance, spec, "splits", [None], asked, ("seed",)),
         dg.AssetKey([spec.name, "tuned_params"]): _setting_reason(
             instance, spec, "tuned_params", families, asked, ("budget_seconds", "trials")
@@ -130,13 +131,19 @@ def _latest_metadata(instance: dg.DagsterInstance, key: dg.AssetKey, partition: 
     return {name: value.value for name, value in event.metadata.items()} if event else {}
 
 
-def _source_reason(instance: dg.DagsterInstance, spec: DatasetSpec) -> str | None:
+def source_reason(instance: dg.DagsterInstance, spec: DatasetSpec, *, never_made: bool = False) -> str | None:
+    """Why the raw table is not what its files hold now, or None; a table never made counts only if asked for."""
     from ml_assets.assets.ingestion import source_mode
     from ml_assets.datasets.tables import source_fingerprint
 
     made_from = _latest_metadata(instance, dg.AssetKey([spec.name, "raw_table"])).get("source_fingerprint")
-    now = source_fingerprint(spec, Home.current().incoming, source_mode())
-    return "the files of raw_table changed" if made_from is not None and made_from != now else None
+    try:
+        now = source_fingerprint(spec, Home.current().incoming, source_mode())
+    except SourceError as error:
+        return str(error)
+    if made_from is None:
+        return NEVER_MADE if never_made else None
+    return "the files of raw_table changed" if made_from != now else None
 
 
 def _setting_reason(
@@ -152,5 +159,6 @@ def _setting_reason(
     for name in names:
         others = [metadata.get(name) for metadata in made if metadata and metadata.get(name) != asked.get(name)]
         if name in asked and others:
-            return f"{name} {asked[name]:g} in place of {others[0]}"
+            before = "no limit" if others[0] is None else others[0]
+            return f"{name} {asked[name]:g} in place of {before}"
     return None

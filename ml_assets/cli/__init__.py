@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ INTERRUPTED = 130
 def cli(debug: bool) -> None:
     """Machine learning on tables, every step an asset.
 
-    Exit codes: 0 done, 1 something failed, 2 the input or the command has to change.
+    Exit codes: 0 done, 1 something failed, 2 the input or the command has to change, 130 stopped by Ctrl-C.
 
     \b
     Examples:
@@ -56,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
     except MlAssetsError as error:
         _fail(error, debug=debug)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
             raise

@@ -74,12 +74,13 @@ def _dataset_rows(home: Home) -> list[dict[str, Any]]:
     from ml_assets.datasets.tables import incoming_files
     from ml_assets.definitions import defs
     from ml_assets.resources.registry import champion_ref
+    from ml_assets.resources.settings import default_settings
 
     rows = []
     with open_instance(home) as instance:
         graph = defs.resolve_asset_graph()
         for spec in load_contracts().values():
-            stale = find_stale(instance, graph, spec, family_names(), asked={})
+            stale = find_stale(instance, graph, spec, family_names(), asked={"seed": default_settings().seed})
             champion = champion_ref(spec.name)
             rows.append(
                 {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ml_assets.datasets.spec import DatasetSpec, load_contract
-from ml_assets.errors import UserError
+from ml_assets.errors import StorageError, UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,16 +30,32 @@ def predict(dataset: str, file: Path, output: Path | None) -> None:
       ml-assets predict iris flowers.csv
       ml-assets predict california_housing districts.csv -o values.csv
     """
-    from ml_assets.artifacts import write_atomically
-
     spec = load_contract(dataset)
     answers = predict_file(spec, file).to_csv(index=False)
     if output is None:
         sys.stdout.write(answers)
-    elif output.is_dir():
-        raise UserError(f"{output} is a directory; give the name of a file to write")
     else:
-        write_atomically(output, answers.encode())
+        write_answers(output, answers)
+
+
+def write_answers(output: Path, answers: str) -> None:
+    """Writes a file in one rename; a pipe or device is written to as it is.
+
+    Raises:
+        UserError: the place cannot be written.
+    """
+    from ml_assets.artifacts import write_atomically
+
+    if output.is_dir() or not output.parent.is_dir():
+        wrong = f"{output} is a directory" if output.is_dir() else f"the folder {output.parent} does not exist"
+        raise UserError(f"{wrong}; give the name of a file to write")
+    try:
+        if output.exists() and not output.is_file():
+            output.write_text(answers)
+        else:
+            write_atomically(output.resolve(), answers.encode())
+    except StorageError as error:
+        raise UserError(f"{output} cannot be written ({error.__cause__}); give another name") from error
 
 
 def predict_file(spec: DatasetSpec, file: Path) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ml_assets.datasets.spec import DatasetSpec, load_contract, load_contracts
-from ml_assets.errors import MlAssetsError, SettingError, UserError
+from ml_assets.errors import RunFailedError, SettingError, UserError
 from ml_assets.families import choose_families
 from ml_assets.home import Home
 from ml_assets.processes import CORES_VARIABLE, cores, start_loading
@@ -21,12 +22,8 @@ if TYPE_CHECKING:
     from ml_assets.automation.staleness import StaleAssets
 
 
-class RunFailedError(MlAssetsError):
-    """A run ended with failed steps."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+LARGEST_SEED = 2**31
+"""What scikit-learn and Optuna take, with room for the numbers that are added to it."""
 
 
 @click.command()
@@ -35,7 +32,7 @@ class RunFailedError(MlAssetsError):
 @click.option("--budget", type=float, metavar="SECONDS", help="Search time of a dataset, all families.  [default: 30]")
 @click.option("--trials", type=int, metavar="N", help="End a search after N settings a family, if time allows.")
 @click.option("--jobs", type=int, metavar="N", help="Cores to use.  [default: all]")
-@click.option("--seed", type=int, metavar="N", help="Seed of splits, searches and models.  [default: 0]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of splits, searches and models.")
 @click.option("--fresh", is_flag=True, help="Make everything again, stale or not.")
 def run(
     datasets: tuple[str, ...],
@@ -43,7 +40,7 @@ def run(
     budget: float | None,
     trials: int | None,
     jobs: int | None,
-    seed: int | None,
+    seed: int,
     fresh: bool,
 ) -> None:
     """Train, compare, register and deploy what is not up to date.
@@ -56,7 +53,7 @@ def run(
       ml-assets run iris wine_quality --families xgboost,svm
       ml-assets run california_housing --budget 120 --jobs 2
     """
-    specs = [load_contract(name) for name in datasets] or list(load_contracts().values())
+    specs = [load_contract(name) for name in dict.fromkeys(datasets)] or list(load_contracts().values())
     chosen = choose_families(families.split(",") if families is not None else None)
     settings = _settings(budget, trials, seed)
     _use_cores(jobs)
@@ -64,11 +61,13 @@ def run(
     make(specs, chosen, settings=settings, fresh=fresh)
 
 
-def _settings(budget: float | None, trials: int | None, seed: int | None) -> dict[str, Any]:
+def _settings(budget: float | None, trials: int | None, seed: int) -> dict[str, Any]:
     if budget is not None and not 0 < budget < math.inf:
         raise SettingError(f"a budget of {budget:g} seconds makes no sense; give more than 0")
     if trials is not None and trials < 1:
         raise SettingError(f"{trials} trials leave nothing to choose from; give 1 or more")
+    if not 0 <= seed < LARGEST_SEED:
+        raise SettingError(f"a seed of {seed} makes no sense; give a whole number from 0 to {LARGEST_SEED - 1}")
     given = {"budget_seconds": budget, "trials": trials, "seed": seed}
     return {name: value for name, value in given.items() if value is not None}
 
@@ -124,8 +123,6 @@ def make(specs: Sequence[DatasetSpec], families: Sequence[str], *, settings: Map
 
 def _forget_searches(home: Home, specs: Sequence[DatasetSpec]) -> None:
     """Drops journals of searches that were cut off, which a run would go on from otherwise."""
-    import shutil
-
     for spec in specs:
         shutil.rmtree(home.searches / spec.name, ignore_errors=True)
 
@@ -133,12 +130,7 @@ def _forget_searches(home: Home, specs: Sequence[DatasetSpec]) -> None:
 def _share(settings: Mapping[str, Any], part: RunPart, parts: Sequence[RunPart]) -> dict[str, Any]:
     """Settings of one part: families that cannot share a run share the budget."""
     families = sum(len(p.families) for p in parts)
-    if len(parts) == 1 or not families:
-        return dict(settings)
-    from ml_assets.resources.settings import default_settings
-
-    whole = settings.get("budget_seconds") or default_settings().budget_seconds
-    return {**settings, "budget_seconds": whole * len(part.families) / families}
+    return {**settings, "budget_share": len(part.families) / families} if len(parts) > 1 else dict(settings)
 
 
 def _say_what_is_stale(stale: Sequence[StaleAssets]) -> None:
@@ -156,7 +148,9 @@ def _watched(instance: Any, home: Home, part: RunPart, settings: Mapping[str, An
     invocation = uuid.uuid4().hex
     log = home.dagster / "logs" / f"{invocation[:12]}.log"
     with quiet_processes(log) as terminal, watch(instance, home, part, invocation, terminal=terminal):
-        return execute(instance, part, settings=settings, invocation=invocation)
+        outcome = execute(instance, part, settings=settings, invocation=invocation)
+    shutil.rmtree(home.progress / outcome.run_id, ignore_errors=True)
+    return outcome
 
 
 def _failure(outcomes: Sequence[RunOutcome]) -> RunFailedError:

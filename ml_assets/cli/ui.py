@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import click
 
@@ -52,8 +53,10 @@ def run_together(commands: Mapping[str, list[str]]) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    started = {name: subprocess.Popen(command, start_new_session=True) for name, command in commands.items()}
+    started: dict[str, subprocess.Popen[bytes]] = {}
     try:
+        for name, command in commands.items():
+            started[name] = subprocess.Popen(command, start_new_session=True)
         while True:
             for name, process in started.items():
                 if process.poll() is not None:
@@ -66,18 +69,19 @@ def run_together(commands: Mapping[str, list[str]]) -> None:
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Asks every group to end, and ends those that do not."""
+    """Asks every process group to end, then ends what is left of them."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     for process in processes:
         _signal(process, signal.SIGINT)
     deadline = time.monotonic() + GRACE_SECONDS
     for process in processes:
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(max(deadline - time.monotonic(), 0.1))
-        except subprocess.TimeoutExpired:
-            _signal(process, signal.SIGKILL)
-            process.wait()
+        _signal(process, signal.SIGKILL)
+        process.wait()
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    if process.poll() is None:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, number)

@@ -133,7 +133,7 @@ def register(client: MlflowClient, run: Run, origin: Origin) -> Registration:
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name, tags={"dataset": name})
         known = client.search_model_versions(f"name = '{name}'", max_results=10_000)
-        same = [v for v in known if v.tags.get("model_sha256") == origin.model_sha256]
+        same = [v for v in known if _same_origin(v, origin)]
         if same:
             return Registration.of(max(same, key=lambda v: int(v.version)))
         model_id = run.outputs.model_outputs[-1].model_id
@@ -141,6 +141,12 @@ def register(client: MlflowClient, run: Run, origin: Origin) -> Registration:
             name, f"models:/{model_id}", run.info.run_id, tags=origin.tags(), model_id=model_id
         )
         return Registration.of(made)
+
+
+def _same_origin(version: ModelVersion, origin: Origin) -> bool:
+    """Whether a version holds the same bytes, scored on the same folds."""
+    wanted = (origin.model_sha256, origin.splits_hash)
+    return (version.tags.get("model_sha256"), version.tags.get("splits_hash")) == wanted
 
 
 def champion_ref(dataset: str) -> ChampionRef | None:

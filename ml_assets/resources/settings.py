@@ -20,6 +20,9 @@ class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
     budget_seconds: float = Field(
         default=DEFAULT_BUDGET_SECONDS, description="wall time for the search of one dataset, all families together"
     )
+    budget_share: float = Field(
+        default=1.0, description="part of the budget that this run has, where families need several runs"
+    )
     trials: int | None = Field(
         default=None, description="end a search after this many settings a family, if the budget lasts that long"
     )

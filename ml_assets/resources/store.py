@@ -46,7 +46,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
     """Stores what assets return and hands it to the next ones; partitioned assets give and get a dict by partition.
 
     The data version of an asset is the hash of the bytes stored, so that Dagster calls downstream assets stale
-    exactly when an input's content changed.
+    when an input's content changed. Partitions made in one step share a version, the hash over all of them.
     """
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:

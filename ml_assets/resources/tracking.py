@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 DAGSTER_RUN = "dagster_run_id"
 FAMILY = "family"
+STEP_FAILED = "step_failed"
+"""Tag of a parent run in which a step failed; steps that end later leave its status alone."""
 MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow's UI open an experiment on its training runs, not on traces of language models."""
 UI_ADDRESS_VARIABLE = "MLFLOW_UI_ADDRESS"
@@ -179,14 +181,15 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         tags = {DAGSTER_RUN: context.run_id, "dataset": dataset, "dagster_job": context.run.job_name}
         name = f"dagster {context.run_id[:8]}"
         run_id = _find_or_create(client, experiment_id, query, name=name, tags=tags)
-        failed_before = client.get_run(run_id).info.status == "FAILED"
         session = _stock_session(context, dataset, run_id)
         try:
             yield session, TrackedRun(run_id, experiment_id, client)
         except BaseException:
+            client.set_tag(run_id, STEP_FAILED, "true")
             session.end_run(status="FAILED")
             raise
-        session.end_run(status="FAILED" if failed_before else "FINISHED")
+        failed = STEP_FAILED in client.get_run(run_id).data.tags
+        session.end_run(status="FAILED" if failed else "FINISHED")
 
 
 def _stock_session(context: dg.AssetExecutionContext, dataset: str, run_id: str) -> MlFlow:

@@ -90,7 +90,7 @@ def test_predict_answers_in_row_order_with_a_probability_for_each_label(iris_run
 
 
 def test_predict_writes_the_file_it_is_told_to(iris_run: Run, flowers: Path, tmp_path: Path) -> None:
-    out = tmp_path / "deep" / "answers.csv"
+    out = tmp_path / "answers.csv"
     done = run_in(iris_run[0], "ml_assets", "predict", "iris", str(flowers), "-o", str(out))
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
@@ -126,6 +126,7 @@ def test_predict_refuses_a_model_file_that_was_changed(iris_run: Run, flowers: P
         (["leaderboard", "wine_quality"], "run `ml-assets run wine_quality`"),
         (["predict", "wine_quality", "README.md"], "README.md"),
         (["predict", "iris", "nowhere.csv"], "nowhere.csv"),
+        (["run", "iris", "--seed", "-1"], "whole number"),
         (["predict", "iris", "data"], "data is a folder"),
         (["surve"], "No such command"),
     ],
