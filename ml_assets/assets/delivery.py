@@ -56,7 +56,7 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
         origin = registry.Origin(
             dataset=spec.name,
             family=winner.family,
-            dagster_run_id=context.run_id,
+            dagster_run_id=context.run.run_id,
             code_version=f"{__version__}/{families_version()}",
             data_hash=winner.data_hash,
             splits_hash=winner.splits_hash,
@@ -113,7 +113,7 @@ def build_deployment(spec: DatasetSpec) -> dg.AssetsDefinition:
             if verdict.promoted:
                 client.set_registered_model_alias(spec.name, registry.CHAMPION, registered_model.version)
             client.set_model_version_tag(spec.name, registered_model.version, "verdict", verdict.reason)
-            _remember(spec, {"dagster_run_id": context.run_id, **verdict.to_dict()})
+            _remember(spec, {"dagster_run_id": context.run.run_id, **verdict.to_dict()})
         now = registry.registered(client, spec.name, registry.CHAMPION)
         metadata = {"champion_version": now.version if now else None, **verdict.to_dict()}
         return dg.MaterializeResult(value=verdict, metadata=metadata)

@@ -202,7 +202,7 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
             comparison,
             evaluations,
             plots=card_plots(spec, clean_table, comparison, winner, trials=trials, baseline=guess),
-            lineage={"Dagster run": context.run_id, "ml_assets version": __version__},
+            lineage={"Dagster run": context.run.run_id, "ml_assets version": __version__},
             baseline=guess,
         )
         page = Home.current().reports / spec.name / "model_card.html"

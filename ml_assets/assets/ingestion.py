@@ -62,7 +62,7 @@ def build_raw_table(spec: DatasetSpec) -> dg.AssetsDefinition:
             mode=mode,
             cache=home.data / "downloads",
             incoming=home.incoming,
-            progress=_download_report(home.progress / context.run_id / f"{spec.name}.json"),
+            progress=_download_report(home.progress / context.run.run_id / f"{spec.name}.json"),
         )
         outcomes = check_table(spec, table)
         yield from (_check_result(outcome) for outcome in outcomes)

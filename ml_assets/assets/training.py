@@ -65,7 +65,7 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
                 budget=budget,
                 workers=workers,
                 folder=home.searches / spec.name / _fingerprint(clean_table, splits, features, settings.seed),
-                report=_reporter(context, home.progress / context.run_id / f"{spec.name}.json"),
+                report=_reporter(context, home.progress / context.run.run_id / f"{spec.name}.json"),
             )
         for family, result in results.items():
             with tracking.family_run(context, spec.name, family) as run:

@@ -166,7 +166,7 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
             tags = {
                 "mlflow.parentRunId": parent.run_id,
                 FAMILY: family,
-                f"{DAGSTER_RUN}_of_family": context.run_id,
+                f"{DAGSTER_RUN}_of_family": context.run.run_id,
             }
             query = f"tags.`mlflow.parentRunId` = '{parent.run_id}' and tags.{FAMILY} = '{family}'"
             run_id = _find_or_create(client, where, query, name=family, tags=tags)
@@ -177,9 +177,9 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
     def _session(self, context: dg.AssetExecutionContext, dataset: str) -> Iterator[tuple[MlFlow, TrackedRun]]:
         client = mlflow_client()
         experiment_id = _experiment(client, dataset)
-        query = f"tags.{DAGSTER_RUN} = '{context.run_id}'"
-        tags = {DAGSTER_RUN: context.run_id, "dataset": dataset, "dagster_job": context.run.job_name}
-        name = f"dagster {context.run_id[:8]}"
+        query = f"tags.{DAGSTER_RUN} = '{context.run.run_id}'"
+        tags = {DAGSTER_RUN: context.run.run_id, "dataset": dataset, "dagster_job": context.run.job_name}
+        name = f"dagster {context.run.run_id[:8]}"
         run_id = _find_or_create(client, experiment_id, query, name=name, tags=tags)
         session = _stock_session(context, dataset, run_id)
         try:
@@ -199,7 +199,7 @@ def _stock_session(context: dg.AssetExecutionContext, dataset: str, run_id: str)
         "mlflow_tracking_uri": Home.current().tracking_uri,
         "mlflow_run_id": run_id,
     }
-    given = SimpleNamespace(log=context.log, dagster_run=context.run, run_id=context.run_id, resource_config=config)
+    given = SimpleNamespace(log=context.log, dagster_run=context.run, run_id=context.run.run_id, resource_config=config)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*`(_create_mlflow_run_hook|MlFlow)`", category=dg.BetaWarning)
         from dagster_mlflow.resources import MlFlow

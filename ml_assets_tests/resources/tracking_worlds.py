@@ -18,7 +18,7 @@ RUN = "11111111-2222-3333-4444-555555555555"
 
 def context(run_id: str = RUN) -> Any:
     """The part of an asset's context that tracking reads."""
-    return SimpleNamespace(log=logging.getLogger("dagster"), run_id=run_id, run=SimpleNamespace(job_name="ml_pipeline"))
+    return SimpleNamespace(log=logging.getLogger("dagster"), run=SimpleNamespace(job_name="ml_pipeline", run_id=run_id))
 
 
 def origin(dataset: str, *, sha256: str = "a" * 64, family: str = "linear") -> Origin:
