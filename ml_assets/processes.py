@@ -9,7 +9,7 @@ from multiprocessing import forkserver
 from ml_assets.errors import SettingError
 
 CORES_VARIABLE = "ML_ASSETS_CORES"
-BACKGROUND = 5
+BACKGROUND = 2
 
 WORKER_MODULES = (
     "ml_assets.learning.worker",
