@@ -13,7 +13,7 @@ from ml_assets.datasets.spec import DatasetSpec, load_contracts
 from ml_assets.processes import STEP_MODULES, cores, one_thread_each
 
 LIGHT_STEPS = 4
-"""Steps beyond one a core: they mostly read and write, or compute with what fits leave idle."""
+"""Steps beyond one a core: they mostly read and write, or compute at a lower priority than fits."""
 
 FITTING_STEPS = 3
 """One that fits on all cores, and those that have loaded and take them as soon as they are free."""

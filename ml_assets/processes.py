@@ -59,7 +59,7 @@ def cores() -> int:
 
 
 def give_way() -> None:
-    """Lets fits go first: this step's process computes with what they leave idle.
+    """Lets fits go first where cores are short: this step's process gets a smaller share beside them.
 
     A process that runs other things too, such as a test or a notebook, stays as it is.
     """
