@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.overhead import Measured, loading, whole_run
-from ml_assets.datasets.spec import load_contracts
+from ml_assets.datasets.contracts import load_contracts
 
 
 def main() -> None:

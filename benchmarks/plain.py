@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ml_assets.datasets.cleaning import clean
-from ml_assets.datasets.spec import load_contract
+from ml_assets.datasets.contracts import load_contract
 from ml_assets.datasets.tables import load_raw_table, table_hash
 from ml_assets.families import family_names
 from ml_assets.features.plan import FeatureSet

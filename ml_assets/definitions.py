@@ -9,7 +9,8 @@ from typing import Any
 import dagster as dg
 
 from ml_assets.assets.policy import FITS
-from ml_assets.datasets.spec import DatasetSpec, load_contracts
+from ml_assets.datasets.contracts import load_contracts
+from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.processes import STEP_MODULES, cores, one_thread_each
 
 LIGHT_STEPS = 4

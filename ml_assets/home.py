@@ -34,8 +34,13 @@ class Home:
         return self.root / "data"
 
     @property
+    def contracts(self) -> Path:
+        """`datasets/<name>.yaml`: contracts of a person's own tables."""
+        return self.root / "datasets"
+
+    @property
     def incoming(self) -> Path:
-        """`incoming/<dataset>/*.csv`: files a person or a program drops for the next run."""
+        """`incoming/<dataset>/`: files a person or a program drops for the next run."""
         return self.data / "incoming"
 
     @property

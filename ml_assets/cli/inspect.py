@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ml_assets.datasets.spec import load_contract, load_contracts
+from ml_assets.datasets.contracts import load_contract, load_contracts
 from ml_assets.errors import UserError
 from ml_assets.families import family_names
 from ml_assets.home import HOME_VARIABLE, Home

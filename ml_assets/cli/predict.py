@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ml_assets.datasets.spec import DatasetSpec, load_contract
+from ml_assets.datasets.contracts import load_contract
+from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import StorageError, UserError
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ml_assets.datasets.spec import DatasetSpec, load_contract, load_contracts
+from ml_assets.datasets.contracts import load_contract, load_contracts
+from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import RunFailedError, SettingError, UserError
 from ml_assets.families import choose_families
 from ml_assets.home import Home

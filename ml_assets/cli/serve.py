@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ml_assets import __version__
-from ml_assets.datasets.spec import load_contracts
+from ml_assets.datasets.contracts import load_contracts
 from ml_assets.home import Home
 from ml_assets.processes import one_thread_each
 
@@ -49,7 +49,7 @@ def serve(host: str, port: int, poll: float, allow_remote: bool) -> None:
 
 def load_predictor(champion: ChampionRef) -> Predictor:
     """The champion's predictor, its file's hash verified first."""
-    from ml_assets.datasets.spec import load_contract
+    from ml_assets.datasets.contracts import load_contract
     from ml_assets.learning.fitted_model import load_verified
     from ml_assets.serving.predictor import PipelinePredictor
 

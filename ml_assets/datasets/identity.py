@@ -31,12 +31,16 @@ def with_row_ids(frame: pd.DataFrame) -> pd.DataFrame:
     content = np.zeros(len(frame), dtype=np.uint64)
     for name in sorted(map(str, frame.columns)):
         if name != BATCH:
-            content = _mix(content ^ _words(frame[name]))
+            content = mix(content ^ _words(frame[name]))
     occurrence = pd.Series(content).groupby(content).cumcount().to_numpy().astype(np.uint64)
-    ids = np.where(occurrence > 0, _mix(content ^ _mix(occurrence)), content)
+    ids = np.where(occurrence > 0, mix(content ^ mix(occurrence)), content)
+    return frame.set_axis(index_of(ids), axis=0)
+
+
+def index_of(ids: NDArray[np.uint64]) -> pd.Index:
+    """Row ids as the index `row_id` of 16 hexadecimal characters each."""
     text = ids.astype(">u8").tobytes().hex()
-    index = pd.Index([text[at : at + 16] for at in range(0, len(text), 16)], name=ROW_ID, dtype=object)
-    return frame.set_axis(index, axis=0)
+    return pd.Index([text[at : at + 16] for at in range(0, len(text), 16)], name=ROW_ID, dtype=object)
 
 
 def table_hash(frame: pd.DataFrame) -> str:
@@ -54,7 +58,8 @@ def table_hash(frame: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """splitmix64's mixer over `words`, wrapping around."""
     mixed = words + ABSENT
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,20 +1,24 @@
-"""The contract of a dataset: what its YAML may say, as frozen pydantic models. Reading files belongs in `sources`."""
+"""The contract of a dataset: what its YAML may say, as frozen pydantic models. Reading it belongs in `contracts`.
+
+Reading the tables they describe belongs in `sources` and `tables`.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import cache
-from importlib import resources
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ml_assets.errors import ContractError, UnknownNameError
+from ml_assets.errors import UnknownNameError
 
 RESERVED = frozenset({"row_id", "batch", "prediction", "request_id", "position", "model_version", "received_at"})
 """Names of columns that the pipeline adds to tables; no contract may use them."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Severity = Literal["block", "warn", "off"]
 
 
 class Task(StrEnum):
@@ -24,6 +28,14 @@ class Task(StrEnum):
     CLASSIFICATION = "classification"
 
 
+class ContractMistake(ValueError):
+    """What is wrong in a contract, and the keys that lead there."""
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,32 +43,63 @@ class _Model(BaseModel):
 class Column(_Model):
     """One column as the contract promises it; a missing value is allowed only up to `missing_share`."""
 
-    dtype: Literal["float", "integer", "category"]
+    dtype: Literal["float", "integer", "boolean", "category", "date", "text"]
     description: str = ""
     unit: str = ""
     source_name: str | None = Field(None, description="the column's name in the source file, where it differs")
-    range: tuple[float, float] | None = Field(None, description="smallest and largest allowed value, inclusive")
+    range: tuple[float, float] | None = Field(None, description="smallest and largest allowed number, inclusive")
+    period: tuple[dt.datetime, dt.datetime] | None = Field(
+        None, description="earliest and latest allowed date, inclusive"
+    )
+    date_format: str | None = Field(None, description="how dates are written, for strptime; ISO 8601 by default")
     allowed: tuple[str, ...] | None = Field(None, description="the only values a category may take")
-    missing_share: Annotated[float, Field(ge=0, le=1)] = 0.0
-    sensitive: str | None = Field(None, description="why this column is no feature; it stays in the table")
+    missing_share: Share = 0.0
+    missing_texts: tuple[str, ...] = Field((), description="texts that stand for a missing value, beside empty cells")
+    capped_at: float | None = Field(None, description="the number that stands for itself and everything beyond")
+    sensitive: str | None = Field(None, description="why this column is no feature; it is kept, and used for slices")
+    ignored: str | None = Field(None, description="why this column is no feature, where it is not sensitive")
 
     @property
     def is_number(self) -> bool:
-        """Whether values are numbers rather than labels."""
-        return self.dtype != "category"
+        """Whether values are numbers: floats, integers, and booleans as 0 and 1."""
+        return self.dtype in ("float", "integer", "boolean")
+
+    @property
+    def is_label(self) -> bool:
+        """Whether values are labels from a list, known or not."""
+        return self.dtype == "category"
 
 
 class SourceFile(_Model):
-    """One canonical file: where it is, how it is read, and the SHA-256 its decompressed bytes must have."""
+    """One file or query that rows come from; a canonical one has the SHA-256 of its decompressed bytes."""
 
-    name: str
-    embedded: str = Field(description="gzip file in data/embedded")
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    name: str = Field(min_length=1, description="what its rows are called in the column `batch`")
+    embedded: str | None = Field(None, description="gzip file in data/embedded")
+    path: str | None = Field(None, description="file, absolute or below the home")
+    database: str | None = Field(
+        None, description="database address such as sqlite:///shop.db, or $VARIABLE to take it from the environment"
+    )
+    query: str | None = Field(None, description="SELECT that gives the rows, where `database` is given")
+    format: Literal["csv", "parquet", "jsonl", "excel"] = "csv"
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     addresses: tuple[str, ...] = Field((), description="canonical address first, then mirrors")
     member: str | None = Field(None, description="member of the tar archive found at the addresses")
     delimiter: str = Field(",", description="one character, or 'whitespace'")
+    decimal: Literal[".", ","] = Field(".", description="decimal mark of numbers")
+    encoding: str = "utf-8"
     header: bool = False
+    sheet: str | None = Field(None, description="sheet of a workbook; the first by default")
     constants: Mapping[str, str] = Field(default_factory=dict, description="columns this file adds, one value each")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> SourceFile:
+        if sum(origin is not None for origin in (self.embedded, self.path, self.database)) != 1:
+            raise ContractMistake("a source needs one of `embedded`, `path` and `database`")
+        if self.embedded is not None and self.sha256 is None:
+            raise ContractMistake("an embedded file needs its `sha256`")
+        if (self.database is None) != (self.query is None):
+            raise ContractMistake("`database` and `query` go together")
+        return self
 
 
 class FeatureRules(_Model):
@@ -72,12 +115,78 @@ class RowCount(_Model):
     maximum: int | None = None
 
 
+class Tolerances(_Model):
+    """How far a table may be from the last accepted version, and from being of one mind."""
+
+    row_count_change: Annotated[float, Field(gt=0)] = Field(
+        0.5, description="largest change of the number of rows since the last version, as a share of it"
+    )
+    label_noise: Share = Field(0.05, description="largest share of rows whose features have another target elsewhere")
+    drift: Annotated[float, Field(gt=0)] = Field(
+        0.2, description="population stability index against the last version from which a column counts as moved"
+    )
+    proxy: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.98, description="score of one column alone (R², or accuracy beyond guessing) from which it is a target proxy"
+    )
+
+
+class Freshness(_Model):
+    """How old the newest row may be."""
+
+    maximum_age_days: Annotated[float, Field(gt=0)]
+    column: str | None = Field(None, description="date column that tells; without it, when rows last arrived")
+
+
+class Incoming(_Model):
+    """What becomes of files in data/incoming/<dataset>."""
+
+    policy: Literal["row", "file"] = Field("row", description="whether a bad row, or the whole file, is refused")
+    largest_bad_share: Share = Field(0.2, description="share of bad rows from which the whole file is refused")
+
+
+class Correction(_Model):
+    """One value of a source that is known to be wrong; the clean table has the right one."""
+
+    source: str
+    row: Annotated[int, Field(ge=1)] = Field(description="number of the data row in the source, from 1")
+    column: str
+    was: float | str
+    becomes: float | str
+    reason: str = Field(min_length=1)
+
+
+class Leakage(_Model):
+    """What looks like leakage and is none."""
+
+    accepted: Mapping[str, Annotated[str, Field(min_length=10)]] = Field(
+        default_factory=dict, description="column, and why it is known when the prediction is made"
+    )
+
+
+CheckName = Literal[
+    "schema",
+    "ranges",
+    "allowed_values",
+    "uniqueness",
+    "duplicates",
+    "missing_share",
+    "row_count",
+    "target",
+    "row_count_change",
+    "label_noise",
+    "target_drift",
+    "feature_drift",
+    "freshness",
+    "leakage",
+]
+
+
 class DatasetSpec(_Model):
     """The whole contract of one dataset."""
 
-    name: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern="^[a-z][a-z0-9_]{0,62}$")
     title: str
-    description: str
+    description: str = ""
     task: Task
     target: str
     owner: str = "team:ml-assets"
@@ -87,85 +196,97 @@ class DatasetSpec(_Model):
     sources: tuple[SourceFile, ...] = Field(min_length=1)
     columns: Mapping[str, Column] = Field(min_length=2)
     row_count: RowCount = RowCount()
+    key: tuple[str, ...] = Field((), description="columns that name a row; a later row of the same key takes its place")
     unique: tuple[tuple[str, ...], ...] = Field((), description="sets of columns that name a row at most once")
-    duplicate_share: Annotated[float, Field(ge=0, le=1)] = Field(
+    group: str | None = Field(None, description="column whose equal values stay on one side of every split")
+    time: str | None = Field(None, description="date column by which training rows come before test rows")
+    duplicates: Literal["keep", "drop"] = Field("keep", description="what becomes of exact copies of earlier rows")
+    duplicate_share: Share = Field(
         1.0, description="largest share of exact duplicates a table may have before it is refused"
     )
+    corrections: tuple[Correction, ...] = ()
+    checks: Mapping[CheckName, Severity] = Field(
+        default_factory=dict, description="what a failed check does, where not the default"
+    )
+    tolerances: Tolerances = Tolerances()
+    freshness: Freshness | None = None
+    incoming: Incoming = Incoming()
+    leakage: Leakage = Leakage()
     features: FeatureRules = FeatureRules()
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     folds: Annotated[int, Field(ge=2)] = 5
 
     @model_validator(mode="after")
     def _names_exist(self) -> DatasetSpec:
-        named = [
-            self.target,
-            *(c for pair in self.features.ratios for c in pair),
-            *(c for key in self.unique for c in key),
-        ]
-        for column in named:
+        for path, column in self._named_columns():
             if column not in self.columns:
-                raise ValueError(str(UnknownNameError("column", column, self.columns)))
+                raise ContractMistake(str(UnknownNameError("column", column, self.columns)), *path)
         if taken := sorted(RESERVED & self.columns.keys()):
-            raise ValueError(f"column name '{taken[0]}' is used by the pipeline itself; choose another")
-        target = self.columns[self.target]
-        if target.is_number != (self.task is Task.REGRESSION):
-            raise ValueError(
-                f"target '{self.target}' is of dtype {target.dtype}, which does not suit {self.task.value}"
+            raise ContractMistake(
+                f"column name '{taken[0]}' is used by the pipeline itself; choose another and give it as `source_name`",
+                "columns",
+                taken[0],
             )
+        if blank := [name for name in self.columns if not name.strip() or name != name.strip()]:
+            raise ContractMistake(f"column name {blank[0]!r} is empty or has blanks around it", "columns", blank[0])
+        target = self.columns[self.target]
+        fitting = ("float", "integer") if self.task is Task.REGRESSION else ("category",)
+        if target.dtype not in fitting:
+            raise ContractMistake(
+                f"target '{self.target}' is of dtype {target.dtype}, which does not suit {self.task.value}: "
+                f"it has to be {' or '.join(fitting)}",
+                "target",
+            )
+        if not self.feature_columns:
+            raise ContractMistake("no column is left to be a feature", "columns")
+        for field, named in (("time", self.time), ("freshness", self.freshness.column if self.freshness else None)):
+            if named is not None and self.columns[named].dtype != "date":
+                raise ContractMistake(f"column '{named}' is no date, and `{field}` needs one", field)
         return self
+
+    def _named_columns(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """Every place that names a column, and the name."""
+        named: list[tuple[tuple[str | int, ...], str | None]] = [
+            (("target",), self.target),
+            (("group",), self.group),
+            (("time",), self.time),
+            (("freshness", "column"), self.freshness.column if self.freshness else None),
+            *((("features", "ratios", at), c) for at, pair in enumerate(self.features.ratios) for c in pair),
+            *((("unique", at), c) for at, names in enumerate(self.unique) for c in names),
+            *((("key", at), c) for at, c in enumerate(self.key)),
+            *((("corrections", at, "column"), c.column) for at, c in enumerate(self.corrections)),
+            *((("leakage", "accepted", c), c) for c in self.leakage.accepted),
+        ]
+        return [(path, name) for path, name in named if name is not None]
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
-        """Columns a model takes, in contract order: all but the target and the sensitive ones."""
-        return tuple(n for n, c in self.columns.items() if n != self.target and c.sensitive is None)
+        """Columns a model takes, in contract order: all but the target, the sensitive and the ignored ones."""
+        return tuple(
+            n for n, c in self.columns.items() if n != self.target and c.sensitive is None and c.ignored is None
+        )
 
     @property
     def numeric_features(self) -> tuple[str, ...]:
-        """Feature columns that hold numbers."""
+        """Feature columns that hold numbers, booleans among them."""
         return tuple(n for n in self.feature_columns if self.columns[n].is_number)
 
     @property
     def categorical_features(self) -> tuple[str, ...]:
         """Feature columns that hold labels."""
-        return tuple(n for n in self.feature_columns if not self.columns[n].is_number)
+        return tuple(n for n in self.feature_columns if self.columns[n].is_label)
+
+    @property
+    def date_features(self) -> tuple[str, ...]:
+        """Feature columns that hold dates."""
+        return tuple(n for n in self.feature_columns if self.columns[n].dtype == "date")
+
+    @property
+    def text_features(self) -> tuple[str, ...]:
+        """Feature columns that hold free text."""
+        return tuple(n for n in self.feature_columns if self.columns[n].dtype == "text")
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Class labels in contract order; empty for a regression."""
         return self.columns[self.target].allowed or () if self.task is Task.CLASSIFICATION else ()
-
-
-def parse_contract(text: str, *, origin: str) -> DatasetSpec:
-    """The contract that YAML `text` spells; `origin` names the file in errors.
-
-    Raises:
-        ContractError: the text is no YAML, or names an unknown key, column or value.
-    """
-    try:
-        return DatasetSpec.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise ContractError(f"{origin}: not valid YAML: {error}") from error
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'contract'}: {e['msg']}" for e in error.errors()]
-        raise ContractError(f"{origin}: " + "; ".join(lines)) from error
-
-
-@cache
-def load_contracts() -> Mapping[str, DatasetSpec]:
-    """Every contract that comes with the package, by dataset name, in alphabetical order."""
-    folder = resources.files("ml_assets.datasets")
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    specs = [parse_contract(f.read_text(encoding="utf-8"), origin=f.name) for f in files]
-    return {spec.name: spec for spec in specs}
-
-
-def load_contract(name: str) -> DatasetSpec:
-    """The contract of dataset `name`.
-
-    Raises:
-        UnknownNameError: there is none of that name; the message offers the nearest.
-    """
-    contracts = load_contracts()
-    if name not in contracts:
-        raise UnknownNameError("dataset", name, contracts)
-    return contracts[name]

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ml_assets.datasets.spec import load_contract
+from ml_assets.datasets.contracts import load_contract
 from ml_assets.definitions import build_defs
 from ml_assets.resources.settings import Settings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ml_assets.datasets.spec import load_contracts
+from ml_assets.datasets.contracts import load_contracts
 from ml_assets.definitions import build_defs, defs
 from ml_assets.families import family_names
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ml_assets.datasets.spec import load_contract
+from ml_assets.datasets.contracts import load_contract
 from ml_assets.datasets.tables import assemble, read_csv_table
 from ml_assets.errors import ContractViolation, SourceError, UserError
 from ml_assets.validation.contract_checks import check_table, raise_on_failure

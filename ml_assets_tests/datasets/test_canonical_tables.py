@@ -14,7 +14,8 @@ import pytest
 
 from ml_assets.datasets.cleaning import clean
 from ml_assets.datasets.sources import fetch_sources
-from ml_assets.datasets.spec import DatasetSpec, load_contract, load_contracts
+from ml_assets.datasets.contracts import load_contract, load_contracts
+from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.datasets.tables import (
     assemble,
     load_raw_table,

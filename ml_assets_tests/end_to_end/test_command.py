@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from ml_assets.automation.staleness import find_stale
-from ml_assets.datasets.spec import load_contract
+from ml_assets.datasets.contracts import load_contract
 from ml_assets.definitions import defs
 from ml_assets.families import family_names
 from ml_assets_tests.commands import run_in

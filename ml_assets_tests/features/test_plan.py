@@ -6,7 +6,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from ml_assets.datasets.spec import load_contract, load_contracts
+from ml_assets.datasets.contracts import load_contract, load_contracts
 from ml_assets.features.plan import FeaturePlan, FeatureSet, plan_for
 
 ROWS = pd.DataFrame(

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from ml_assets.cli import cli
-from ml_assets.datasets.spec import Task, load_contract, load_contracts, parse_contract
+from ml_assets.datasets.contracts import load_contract, load_contracts, parse_contract
+from ml_assets.datasets.spec import Task
 from ml_assets.families import family_names
 from ml_assets.families.base import ProblemShape
 

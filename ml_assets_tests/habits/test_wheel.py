@@ -66,7 +66,7 @@ def test_a_package_without_a_checkout_reads_its_own_tables(wheel: Path, tmp_path
     program = """
 from pathlib import Path
 from ml_assets.datasets.sources import fetch_sources
-from ml_assets.datasets.spec import load_contracts
+from ml_assets.datasets.contracts import load_contracts
 from ml_assets.home import Home, embedded_folder
 files = {name: len(fetch_sources(spec, mode="embedded", cache=Path("none"))) for name, spec in load_contracts().items()}
 print(embedded_folder(), Home.current().root, sum(files.values()))

@@ -12,7 +12,8 @@ import pandas as pd
 
 from ml_assets import families
 from ml_assets.datasets.cleaning import clean
-from ml_assets.datasets.spec import DatasetSpec, load_contract
+from ml_assets.datasets.contracts import load_contract
+from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.datasets.tables import load_raw_table
 from ml_assets.families import family_names
 from ml_assets.features.plan import plan_for

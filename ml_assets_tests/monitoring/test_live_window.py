@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from ml_assets.artifacts import ArtifactStore
-from ml_assets.datasets.spec import DatasetSpec, load_contract
+from ml_assets.datasets.contracts import load_contract
+from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.monitoring.live_window import LiveWindow
 from ml_assets.monitoring.window import WindowBounds
 from ml_assets.serving.prediction_log import Label, LoggedRequest, PredictionLog

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ml_assets.datasets.spec import DatasetSpec, parse_contract
+from ml_assets.datasets.contracts import parse_contract
+from ml_assets.datasets.spec import DatasetSpec
 
 SPEC: DatasetSpec = parse_contract(
     f"""

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from tracking_worlds import RUN, context, origin
 
-from ml_assets.datasets.spec import DatasetSpec, load_contract, load_contracts
+from ml_assets.datasets.contracts import load_contract, load_contracts
+from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import IntegrityError, StorageError
 from ml_assets.families import load_family
 from ml_assets.resources import registry

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_world import HOUSES, PLANTS, house_rows
 
-from ml_assets.datasets.spec import load_contracts
+from ml_assets.datasets.contracts import load_contracts
 from ml_assets.serving.rows import LabelValidator, RowsError, RowValidator, rows_to_frame
 
 VALIDATOR = RowValidator(HOUSES)

@@ -19,7 +19,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from ml_assets.artifacts import write_atomically
-from ml_assets.datasets.spec import DatasetSpec, parse_contract
+from ml_assets.datasets.contracts import parse_contract
+from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.features.plan import plan_for
 from ml_assets.learning.fitted_model import load_verified
 from ml_assets.serving.app import create_app

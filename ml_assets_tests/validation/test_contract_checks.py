@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml_assets.datasets.spec import DatasetSpec, RowCount, load_contract, load_contracts
+from ml_assets.datasets.contracts import load_contract, load_contracts
+from ml_assets.datasets.spec import DatasetSpec, RowCount
 from ml_assets.datasets.tables import assemble, load_raw_table, with_row_ids
 from ml_assets.errors import ContractViolation, StorageError
 from ml_assets.validation.contract_checks import (
