@@ -49,16 +49,18 @@ bench: $(DEVELOPED) $(PACKAGE) ## Measure speed and memory, print ratios
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: clean
-clean: ## Remove all that was made in this folder: data (data/incoming too, data/embedded stays), databases, caches
-	@if [ -d data ]; then find data/ -mindepth 1 -maxdepth 1 ! -name embedded -exec rm -rf {} +; fi
+clean: ## Remove what was made in this folder; what people handed in (datasets, incoming, batches, quarantine) stays
+	@if [ -d data ]; then find data/ -mindepth 1 -maxdepth 1 ! -name embedded ! -name incoming ! -name batches \
+	  ! -name quarantine -exec rm -rf {} +; fi
 	@rm -rf .dagster mlflow build dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	@find . \( -path ./.venv -o -path ./.git -o -path ./data/embedded \) -prune -o \
 	  -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 .PHONY: distclean
-distclean: clean ## The same, and .venv
-	@rm -rf .venv
+distclean: clean ## The same, and what people handed in, and .venv
+	@if [ -d data ]; then find data/ -mindepth 1 -maxdepth 1 ! -name embedded -exec rm -rf {} +; fi
+	@rm -rf datasets .venv
 
 # A .venv that works is kept, whoever made it; one that was moved or left half made is made again.
 $(VENV):

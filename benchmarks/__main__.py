@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: what the graph costs beside what it could cost at least; prints one table of ratios."""
+"""`python -m benchmarks`: what the graph and large tables cost beside the least they could; prints one table."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from benchmarks.ingestion import SIZES, ingestion
 from benchmarks.overhead import Measured, loading, whole_run
 from ml_assets.datasets.contracts import load_contracts
 
@@ -15,10 +16,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--budget", type=float, default=30.0, help="search seconds of a dataset (30)")
     parser.add_argument("--repeats", type=int, default=7, help="repeats of the short measurements (7)")
+    parser.add_argument("--rows", type=int, default=SIZES[-1], help="rows of the largest table taken in (10000000)")
     parser.add_argument("datasets", nargs="*", default=list(load_contracts()))
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = [loading(given.repeats), *whole_run(given.datasets, budget=given.budget, folder=Path(folder))]
+        sizes = [size for size in SIZES if size < given.rows] + [given.rows]
+        rows = [
+            loading(given.repeats),
+            *whole_run(given.datasets, budget=given.budget, folder=Path(folder)),
+            *ingestion(Path(folder) / "large", sizes=sizes),
+        ]
     report(rows)
 
 

@@ -21,7 +21,7 @@ def main(budget: float, folder: Path, names: list[str]) -> None:
     """Fits every family to every dataset."""
     for name in names:
         spec = load_contract(name)
-        raw = load_raw_table(spec, mode="embedded", cache=folder, incoming=folder)
+        raw = load_raw_table(spec, mode="embedded", cache=folder)
         table = clean(spec, raw).table
         splits = split(spec, table, seed=0)
         rows = TrainingRows.of(spec, table, splits, FeatureSet.of(spec, table, splits).plan, seed=0)

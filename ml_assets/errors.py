@@ -6,6 +6,7 @@
     ├── IntegrityError                         bytes on disk are not the ones that were recorded
     ├── StorageError                           the home cannot be read or written (read-only, full)
     ├── TrainingError                          no usable model came out of a search
+    ├── NotebookError                          a notebook that an asset runs failed
     ├── ServingError                           the server has no model to answer with, or cannot start
     ├── RunFailedError                         a run ended with failed steps; exit code 2 if all were input errors
     └── UserError                exit code 2   the input has to change, not the program
@@ -38,6 +39,10 @@ class StorageError(MlAssetsError):
 
 class TrainingError(MlAssetsError):
     """A search ended without a usable model."""
+
+
+class NotebookError(MlAssetsError):
+    """A cell of a notebook failed, or its kernel did."""
 
 
 class ServingError(MlAssetsError):

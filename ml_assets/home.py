@@ -44,6 +44,11 @@ class Home:
         return self.data / "incoming"
 
     @property
+    def batches(self) -> Path:
+        """`batches/<dataset>/`: files that were taken, and their rows."""
+        return self.data / "batches"
+
+    @property
     def quarantine(self) -> Path:
         """`quarantine/<dataset>/`: what was refused, each with its reason."""
         return self.data / "quarantine"

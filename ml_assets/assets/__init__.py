@@ -19,6 +19,7 @@ from ml_assets.assets.monitoring import (
     build_retrain_decision,
 )
 from ml_assets.assets.preparation import build_clean_table, build_splits
+from ml_assets.assets.profile import build_data_profile
 from ml_assets.assets.training import build_model, build_tuned_params
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 ROOMS = (
     build_raw_table,
+    build_data_profile,
     build_clean_table,
     build_splits,
     build_features,

@@ -39,6 +39,8 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, comparison: Leaderboard, evaluations: dict[str, Evaluation]
     ) -> dg.MaterializeResult[Registration]:
         """The winner as a version in MLflow's registry, tagged with where it came from; alias `challenger`."""
+        from ml_assets.learning.fitted_model import read_record
+
         winner = evaluations[comparison.winner]
         client = mlflow_client()
         run = registry.find_model_run(client, spec.name, winner.model_sha256)
@@ -53,6 +55,7 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
                 f"{spec.name}: the {winner.family} model was made again after its evaluation; materialize "
                 f"{spec.name}/evaluation and {spec.name}/comparison again"
             )
+        record = read_record(file.folder)
         origin = registry.Origin(
             dataset=spec.name,
             family=winner.family,
@@ -66,6 +69,8 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
             cv_score=winner.cv_score,
             test_score=winner.test_score,
             fold_scores=winner.fold_scores,
+            data_version=record.data_version,
+            seed=record.seed,
         )
         made = registry.register(client, run, origin)
         client.set_registered_model_alias(spec.name, registry.CHALLENGER, made.version)

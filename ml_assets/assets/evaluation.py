@@ -201,6 +201,7 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
             spec,
             comparison,
             evaluations,
+            table=clean_table,
             plots=card_plots(spec, clean_table, comparison, winner, trials=trials, baseline=guess),
             lineage={"Dagster run": context.run.run_id, "ml_assets version": __version__},
             baseline=guess,

@@ -1,32 +1,47 @@
 """Room 5: the feature plan, fitted on training rows, and the table it makes."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
+from ml_assets.assets.checks import check_result, wanted_checks
 from ml_assets.assets.metadata import lineage, number_schema
 from ml_assets.assets.policy import contract_version, key, of, policy
 from ml_assets.assets.types import DataFrame, FeatureSet
 from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.resources.settings import Settings
+from ml_assets.validation.outcomes import FITTED_INSIDE, severity_of
 
 
 def build_features(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `features`."""
 
     @dg.asset(
-        **policy(spec, "features", kinds={"scikitlearn", "pandas"}, version=contract_version(spec)),
+        **policy(spec, "features", kinds={"scikitlearn", "pandas"}, version=contract_version(spec, "2")),
         ins={"clean_table": of(spec, "clean_table"), "splits": of(spec, "splits")},
+        check_specs=wanted_checks(spec, "features", FITTED_INSIDE),
     )
-    def features(clean_table: DataFrame, splits: DataFrame) -> dg.MaterializeResult[FeatureSet]:
+    def features(clean_table: DataFrame, splits: DataFrame, settings: Settings) -> Iterator[Any]:
         """The fitted feature plan and its table; models carry a plan of their own, fitted on their own rows."""
         from ml_assets.features.plan import FeatureSet as Made
+        from ml_assets.validation.fitted_inside import check_fitted_inside
 
-        made = Made.of(spec, clean_table, splits)
+        def make(table: DataFrame, parts: DataFrame) -> FeatureSet:
+            return Made.of(spec, table, parts, seed=settings.seed)
+
+        made = make(clean_table, splits)
         metadata: dict[str, Any] = {
             "dagster/row_count": len(made.table),
             "dagster/column_schema": number_schema(made.table.columns),
             "dagster/column_lineage": lineage(key(spec, "clean_table"), made.plan.lineage_),
         }
-        return dg.MaterializeResult(value=made, metadata=metadata)
+        results = []
+        if severity_of(spec, FITTED_INSIDE) != "off":
+            outcome = check_fitted_inside(
+                spec, lambda *parts: make(*parts).table, clean_table, splits, seed=settings.seed
+            )
+            results.append(check_result(outcome))
+        yield dg.MaterializeResult(value=made, metadata=metadata, check_results=results)
 
     return features

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ml_assets.artifacts import write_atomically
-from ml_assets.assets.metadata import table_metadata
+from ml_assets.assets.checks import check_result, wanted_checks
+from ml_assets.assets.metadata import contract_schema
 from ml_assets.assets.policy import contract_version, policy
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import SettingError
 from ml_assets.home import Home
-from ml_assets.validation.outcomes import CHECK_DESCRIPTIONS, raise_on_failure
+from ml_assets.validation.outcomes import CHECK_NAMES
 
 if TYPE_CHECKING:
     from ml_assets.datasets.sources import Mode
-    from ml_assets.validation.outcomes import CheckOutcome
 
 SOURCE_VARIABLE = "ML_ASSETS_SOURCE"
 
@@ -39,39 +39,40 @@ def source_mode() -> "Mode":
 
 
 def build_raw_table(spec: DatasetSpec) -> dg.AssetsDefinition:
-    """The asset `raw_table` with the contract as blocking checks."""
-    checks = [
-        dg.AssetCheckSpec(name, asset=[spec.name, "raw_table"], blocking=True, description=description)
-        for name, description in CHECK_DESCRIPTIONS.items()
-    ]
+    """The asset `raw_table` with the contract as asset checks, blocking or warning as the contract says."""
 
     @dg.asset(
-        **policy(spec, "ingestion", kinds={"python", "csv", "pandas"}, version=contract_version(spec)),
-        description=f"{spec.title}: the canonical file, hash-verified, and every incoming batch. {spec.description}",
-        check_specs=checks,
+        **policy(spec, "ingestion", kinds={"python", "polars"}, version=contract_version(spec)),
+        description=f"{spec.title}: its sources, verified, and every accepted batch. {spec.description}",
+        check_specs=wanted_checks(spec, "raw_table", *CHECK_NAMES),
     )
     def raw_table(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        from ml_assets.datasets.tables import load_raw_table, source_fingerprint
-        from ml_assets.validation.contract_checks import check_table
-        from ml_assets.validation.quarantine import quarantine
+        from ml_assets.datasets.ingestion import ingest
 
-        home, mode = Home.current(), source_mode()
-        fingerprint = source_fingerprint(spec, home.incoming, mode)
-        table = load_raw_table(
-            spec,
-            mode=mode,
-            cache=home.data / "downloads",
-            incoming=home.incoming,
-            progress=_download_report(home.progress / context.run.run_id / f"{spec.name}.json"),
+        home = Home.current()
+        progress = _download_report(home.progress / context.run.run_id / f"{spec.name}.json")
+        found = ingest(spec, home, mode=source_mode(), now=time.time, progress=progress)
+        for line in found.intake.lines:
+            context.log.info(line)
+        yield from (check_result(outcome) for outcome in found.outcomes)
+        version = found.refuse_if_violated(spec)
+        yield dg.MaterializeResult(
+            data_version=dg.DataVersion(version.id),
+            metadata={
+                "dagster/row_count": version.rows,
+                "dagster/column_schema": contract_schema(spec, version.columns),
+                "version": version.number,
+                "version_id": version.id,
+                "rows_added": version.added,
+                "rows_removed": version.removed,
+                "rows_changed": version.changed,
+                "bytes_added": version.bytes_added,
+                "batches": dict(version.batches),
+                "intake": dict(found.intake.counts),
+                "files": list(found.intake.lines),
+                "source_fingerprint": found.source_fingerprint,
+            },
         )
-        outcomes = check_table(spec, table)
-        yield from (_check_result(outcome) for outcome in outcomes)
-        if not all(outcome.passed for outcome in outcomes if outcome.blocking):
-            refused = quarantine(spec, table, outcomes, home.quarantine)
-            raise_on_failure(spec, outcomes, quarantined=str(refused))
-        batches = table["batch"].value_counts().to_dict()
-        metadata = {**table_metadata(spec, table), "batches": batches, "source_fingerprint": fingerprint}
-        yield dg.MaterializeResult(value=table, metadata=metadata)
 
     return raw_table
 
@@ -87,14 +88,3 @@ def _download_report(file: Path) -> Callable[[str, int, int | None], None]:
             write_atomically(file, json.dumps({"download": label, "received": received, "total": total}).encode())
 
     return report
-
-
-def _check_result(outcome: "CheckOutcome") -> dg.AssetCheckResult:
-    severity = dg.AssetCheckSeverity.ERROR if outcome.blocking else dg.AssetCheckSeverity.WARN
-    return dg.AssetCheckResult(
-        check_name=outcome.name,
-        passed=outcome.passed,
-        severity=severity,
-        description=outcome.summary,
-        metadata=dict(outcome.figures),
-    )

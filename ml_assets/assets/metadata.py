@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -29,8 +30,19 @@ def plots(images: Mapping[str, bytes]) -> dict[str, dg.MetadataValue[Any]]:
 def table(frame: pd.DataFrame) -> dg.MetadataValue[Any]:
     """The first rows of a table as Markdown."""
     head = frame.head(MOST_TABLE_ROWS)
-    lines = ["| " + " | ".join(map(str, head.columns)) + " |", "|" + "---|" * len(head.columns)]
-    lines += ["| " + " | ".join(_cell(v) for v in row) + " |" for row in head.itertuples(index=False)]
+    return _markdown(head.columns, head.itertuples(index=False))
+
+
+def records_table(records: Sequence[Any]) -> dg.MetadataValue[Any]:
+    """Instances of one dataclass as Markdown, a row each."""
+    names = [field.name for field in fields(records[0])] if records else []
+    return _markdown(names, ([getattr(record, name) for name in names] for record in records))
+
+
+def _markdown(header: Iterable[object], rows: Iterable[Iterable[object]]) -> dg.MetadataValue[Any]:
+    names = [_cell(name) for name in header]
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
     return dg.MetadataValue.md("\n".join(lines))
 
 

@@ -34,7 +34,7 @@ def build_monitoring_baseline(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `monitoring_baseline`."""
 
     @dg.asset(
-        **policy(spec, "monitoring", kinds={"pandas"}),
+        **policy(spec, "monitoring", kinds={"pandas"}, version="2"),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
@@ -82,7 +82,7 @@ def build_live_window(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `live_window`."""
 
     @dg.asset(
-        **policy(spec, "monitoring", kinds={"sqlite", "pandas"}),
+        **policy(spec, "monitoring", kinds={"sqlite", "pandas"}, version="2"),
         ins={"monitoring_baseline": of(spec, "monitoring_baseline")},
     )
     def live_window(monitoring_baseline: Profile) -> dg.MaterializeResult[LiveWindow]:
@@ -118,7 +118,7 @@ def build_drift_report(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `drift_report`."""
 
     @dg.asset(
-        **policy(spec, "monitoring", kinds={"scipy"}),
+        **policy(spec, "monitoring", kinds={"scipy"}, version="2"),
         ins={
             "monitoring_baseline": of(spec, "monitoring_baseline"),
             "live_window": of(spec, "live_window"),

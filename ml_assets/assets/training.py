@@ -100,6 +100,7 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[dict[str, FittedModel]]:
         """One pipeline a family, raw row in, prediction out, fitted on all training rows."""
         from ml_assets.datasets.identity import table_hash
+        from ml_assets.datasets.state import table_versions
         from ml_assets.learning.cores import hold_cores
         from ml_assets.learning.fitted_model import fit_models
         from ml_assets.learning.pool import warm_up
@@ -107,14 +108,17 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
 
         rows = TrainingRows.of(spec, clean_table, splits, features.plan, seed=settings.seed)
         wanted = {family: tuned_params[family] for family in context.partition_keys}
+        data_hash = table_hash(clean_table)
+        version = table_versions(Home.current(), spec.name).origin_of(data_hash)
         warm_up()
         with hold_cores(min(cores(), len(wanted)), total=cores(), folder=Home.current().locks) as workers:
             models = fit_models(
                 rows,
                 wanted,
-                data_hash=table_hash(clean_table),
+                data_hash=data_hash,
                 splits_hash=table_hash(splits),
                 workers=workers,
+                data_version=version.id if version is not None else "",
             )
         for family, fitted in models.items():
             context.add_asset_metadata(

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from polars import DataFrame as RawTable
 
+    from ml_assets.datasets.profile_document import TableProfile
     from ml_assets.evaluation.card import Card
     from ml_assets.evaluation.comparison import Leaderboard
     from ml_assets.evaluation.gate import Verdict
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 else:
     Card = DataFrame = DriftReport = Evaluation = FeatureSet = FittedModel = Leaderboard = Any
     LivePerformance = LiveWindow = Profile = Registration = RetrainDecision = SearchResult = Verdict = Any
+    RawTable = TableProfile = Any
 
 __all__ = [
     "Card",
@@ -33,8 +36,10 @@ __all__ = [
     "LivePerformance",
     "LiveWindow",
     "Profile",
+    "RawTable",
     "Registration",
     "RetrainDecision",
     "SearchResult",
+    "TableProfile",
     "Verdict",
 ]

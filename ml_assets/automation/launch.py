@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dagster_shared.error import SerializableErrorInfo
 
 INVOCATION = "ml_assets/invocation"
+ASSET_CHECK_EVALUATION = dg.DagsterEventType.ASSET_CHECK_EVALUATION
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,16 @@ class StepProblem:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended."""
+    """How a run ended.
+
+    Attributes:
+        warnings: what checks found that stops nothing, a sentence each.
+    """
 
     run_id: str
     success: bool
     problems: tuple[StepProblem, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,17 @@ def execute(instance: dg.DagsterInstance, part: RunPart, *, settings: Mapping[st
             for event in result.all_events
             if event.is_step_failure
         )
-        return RunOutcome(result.run_id, result.success, problems)
+        return RunOutcome(result.run_id, result.success, problems, _warnings(result.all_events))
+
+
+def _warnings(events: Iterable[dg.DagsterEvent]) -> tuple[str, ...]:
+    """Failed checks that only warn, in the order in which they ended."""
+    of_checks = (e.asset_check_evaluation_data for e in events if e.event_type is ASSET_CHECK_EVALUATION)
+    return tuple(
+        f"{found.asset_key.path[0]}: {found.check_name}: {found.description}"
+        for found in of_checks
+        if not found.passed and found.severity is dg.AssetCheckSeverity.WARN
+    )
 
 
 def _problem(step: str, error: SerializableErrorInfo | None) -> StepProblem:

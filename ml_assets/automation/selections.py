@@ -11,6 +11,7 @@ LIVE = ("live_window", "drift_report", "live_performance", "retrain_decision")
 
 TRAINING = (
     "raw_table",
+    "data_profile",
     "clean_table",
     "splits",
     "features",

@@ -11,19 +11,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
+from filelock import Timeout
 
 from ml_assets.assets.policy import whole_range
 from ml_assets.automation import selections
+from ml_assets.datasets.arrivals import SETTLE_SECONDS, intake_lock, pending_files
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import SettingError
 from ml_assets.home import Home
 
-SETTLE_SECONDS = 2.0
-"""A file that changed less than this ago may still be being copied; it is taken at a later tick."""
-
 INTERVAL_VARIABLE = "ML_ASSETS_SENSOR_SECONDS"
 DEFAULT_INTERVAL_SECONDS = 30
 NO_FILES = "none"
+UNDER_WAY = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 
 
 def interval_seconds() -> int:
@@ -60,15 +66,15 @@ def _sensor(
 
 def _incoming_files(specs: Mapping[str, DatasetSpec]) -> dg.SensorDefinition:
     def evaluate(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        """Re-trains a dataset, all families, once for each new state of `data/incoming/<dataset>/*.csv`."""
+        """Takes new files in `data/incoming/<dataset>/` and re-trains, once for each new state of the folder."""
         from ml_assets.automation.staleness import source_reason
-        from ml_assets.datasets.tables import incoming_files
 
+        home = Home.current()
         seen: dict[str, list[str | int]] = json.loads(context.cursor or "{}")
         for dataset, spec in specs.items():
-            state = incoming_state(incoming_files(spec, Home.current().incoming), now=time.time())
             last, number = seen.get(dataset, [NO_FILES, 0])
-            if state is None or state == last:
+            state = _settled_state(spec, home)
+            if state is None or state == last or (state == NO_FILES and _being_made(context.instance, dataset)):
                 continue
             seen[dataset] = [state, int(number) + 1]
             if source_reason(context.instance, spec, never_made=True):
@@ -81,10 +87,34 @@ def _incoming_files(specs: Mapping[str, DatasetSpec]) -> dg.SensorDefinition:
 
 def incoming_state(files: Sequence[Path], *, now: float) -> str | None:
     """A short name for the files as they are, `NO_FILES` where there are none; None while one may still be growing."""
-    stats = [(file.name, status.st_size, status.st_mtime) for file in files for status in (file.stat(),)]
-    if any(0 <= now - changed < SETTLE_SECONDS for _, _, changed in stats):
-        return None
+    stats = []
+    for file in files:
+        try:
+            status = file.lstat()
+        except FileNotFoundError:
+            continue
+        if abs(now - status.st_mtime) < SETTLE_SECONDS:
+            return None
+        stats.append((file.name, status.st_size, status.st_mtime))
     return hashlib.sha256(json.dumps(stats).encode()).hexdigest()[:16] if stats else NO_FILES
+
+
+def _settled_state(spec: DatasetSpec, home: Home) -> str | None:
+    """The state of the files that wait for a dataset; None while they are growing or being taken."""
+    if not pending_files(spec, home):
+        return NO_FILES
+    try:
+        with intake_lock(home, spec.name).acquire(timeout=0):
+            return incoming_state(pending_files(spec, home), now=time.time())
+    except Timeout:
+        return None
+
+
+def _being_made(instance: dg.DagsterInstance, dataset: str) -> bool:
+    """Whether a run under way makes the raw table, and so may have taken the files that are gone."""
+    key = dg.AssetKey([dataset, "raw_table"])
+    runs = instance.get_runs(dg.RunsFilter(statuses=list(UNDER_WAY)))
+    return any(run.asset_selection is None or key in run.asset_selection for run in runs)
 
 
 def _live_rows(datasets: Sequence[str]) -> dg.SensorDefinition:

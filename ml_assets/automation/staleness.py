@@ -96,6 +96,12 @@ def find_stale(
     return StaleAssets(spec.name, ordered, tuple(dict.fromkeys(reasons)))
 
 
+def tables_to_look_at(instance: dg.DagsterInstance, stale: Iterable[StaleAssets]) -> list[dg.AssetKey]:
+    """Raw tables that were made before and are stale: only once they are made is it known whether anything changed."""
+    keys = (key for dataset in stale for key in dataset.keys if key.path[-1] == "raw_table")
+    return [key for key in keys if latest_metadata(instance, key)]
+
+
 def _partitions(graph: AssetGraph, key: dg.AssetKey, families: Sequence[str]) -> Sequence[str | None]:
     return families if graph.get(key).is_partitioned else [None]
 
@@ -124,7 +130,8 @@ def _root_causes(
     return [*([f"{NEVER_MADE}: {told}"] if names else []), *dict.fromkeys(causes)]
 
 
-def _latest_metadata(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None = None) -> dict[str, Any]:
+def latest_metadata(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None = None) -> dict[str, Any]:
+    """Metadata of an asset's last materialization by name; empty where it was never made."""
     query = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None)
     records = instance.fetch_materializations(query, limit=1).records
     event = records[0].asset_materialization if records else None
@@ -134,16 +141,22 @@ def _latest_metadata(instance: dg.DagsterInstance, key: dg.AssetKey, partition: 
 def source_reason(instance: dg.DagsterInstance, spec: DatasetSpec, *, never_made: bool = False) -> str | None:
     """Why the raw table is not what its files hold now, or None; a table never made counts only if asked for."""
     from ml_assets.assets.ingestion import source_mode
-    from ml_assets.datasets.tables import source_fingerprint
+    from ml_assets.datasets.arrivals import pending_files
+    from ml_assets.datasets.state import raw_state
 
-    made_from = _latest_metadata(instance, dg.AssetKey([spec.name, "raw_table"])).get("source_fingerprint")
+    home = Home.current()
+    made_from = latest_metadata(instance, dg.AssetKey([spec.name, "raw_table"])).get("source_fingerprint")
     try:
-        now = source_fingerprint(spec, Home.current().incoming, source_mode())
+        now = raw_state(spec, home, source_mode())
     except SourceError as error:
         return str(error)
     if made_from is None:
         return NEVER_MADE if never_made else None
-    return "the files of raw_table changed" if made_from != now else None
+    if made_from == now:
+        return None
+    waiting = len(pending_files(spec, home))
+    files = f"{waiting} file{'s wait' if waiting > 1 else ' waits'} in data/incoming/{spec.name}"
+    return files if waiting else "the sources or batches of raw_table changed"
 
 
 def _setting_reason(
@@ -155,7 +168,7 @@ def _setting_reason(
     names: Sequence[str],
 ) -> str | None:
     """The first setting asked for that an asset was not made with; none for an asset that was never made."""
-    made = [_latest_metadata(instance, dg.AssetKey([spec.name, asset]), partition) for partition in partitions]
+    made = [latest_metadata(instance, dg.AssetKey([spec.name, asset]), partition) for partition in partitions]
     for name in names:
         others = [metadata.get(name) for metadata in made if metadata and metadata.get(name) != asked.get(name)]
         if name in asked and others:

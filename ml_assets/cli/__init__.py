@@ -11,8 +11,14 @@ from collections.abc import Sequence
 import click
 
 from ml_assets import __version__
+from ml_assets.cli.add import add
+from ml_assets.cli.check import check
+from ml_assets.cli.data import data, gc
 from ml_assets.cli.inspect import env, leaderboard, status
 from ml_assets.cli.predict import predict
+from ml_assets.cli.quarantine import quarantine
+from ml_assets.cli.rebuild import rebuild
+from ml_assets.cli.remove import remove
 from ml_assets.cli.run import run
 from ml_assets.cli.serve import serve
 from ml_assets.cli.ui import ui
@@ -31,6 +37,7 @@ def cli(debug: bool) -> None:
 
     \b
     Examples:
+      ml-assets add plants.csv --target height  your own table
       ml-assets run                             every dataset, all families
       ml-assets run iris --budget 10            one dataset, ten seconds of search
       ml-assets leaderboard iris
@@ -38,7 +45,7 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (run, status, leaderboard, predict, serve, ui, env):
+for command in (add, check, run, status, leaderboard, predict, serve, ui, quarantine, data, rebuild, gc, remove, env):
     cli.add_command(command)
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; standard output by default.")
 def predict(dataset: str, file: Path, output: Path | None) -> None:
-    """Predict the rows of the CSV FILE with the champion of DATASET.
+    """Predict the rows of FILE with the champion of DATASET.
+
+    FILE is delimited text, Parquet, JSON lines or an Excel workbook, compressed or not, with a header.
 
     The answer is CSV in the order of the rows: `prediction`, and for classes `probability_<label>` each. The model
     file's SHA-256 is compared with the registry's before it is loaded.
@@ -60,7 +62,7 @@ def write_answers(output: Path, answers: str) -> None:
 
 
 def predict_file(spec: DatasetSpec, file: Path) -> pd.DataFrame:
-    """Predictions for the rows of a CSV file, in their order.
+    """Predictions for the rows of a file, in their order.
 
     Raises:
         UserError: the file is no table of the contract, or there is no champion yet.
@@ -68,13 +70,13 @@ def predict_file(spec: DatasetSpec, file: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from ml_assets.datasets.tables import read_csv_table
+    from ml_assets.datasets.tables import read_prediction_rows
     from ml_assets.learning.fitted_model import load_verified
     from ml_assets.resources.registry import champion_ref
     from ml_assets.serving.predictor import PipelinePredictor
     from ml_assets.validation.contract_checks import check_prediction_input, raise_on_failure
 
-    rows = read_csv_table(spec, file, require_target=False)
+    rows = read_prediction_rows(spec, file)
     outcomes = check_prediction_input(spec, rows, origin=file.name)
     raise_on_failure(spec, outcomes, remedy="correct the file and run again")
     champion = champion_ref(spec.name)

@@ -19,6 +19,8 @@ from ml_assets.home import Home
 from ml_assets.processes import CORES_VARIABLE, cores, start_loading
 
 if TYPE_CHECKING:
+    from dagster import AssetKey, DagsterInstance
+
     from ml_assets.automation.launch import RunOutcome, RunPart
     from ml_assets.automation.staleness import StaleAssets
 
@@ -99,25 +101,39 @@ def make(specs: Sequence[DatasetSpec], families: Sequence[str], *, settings: Map
     """
     from ml_assets.automation.instance import open_instance
     from ml_assets.automation.launch import plan_parts
-    from ml_assets.automation.staleness import find_stale
+    from ml_assets.automation.staleness import find_stale, tables_to_look_at
     from ml_assets.definitions import defs
 
     home = Home.current()
     with open_instance(home) as instance:
         graph = defs.resolve_asset_graph()
-        stale = [find_stale(instance, graph, spec, families, asked=settings, everything=fresh) for spec in specs]
+        failed: list[RunOutcome] = []
+        warnings: list[str] = []
+
+        def stale_assets() -> list[StaleAssets]:
+            broken = {problem.step.partition("__")[0] for outcome in failed for problem in outcome.problems}
+            sound = [spec for spec in specs if spec.name not in broken]
+            return [find_stale(instance, graph, spec, families, asked=settings, everything=fresh) for spec in sound]
+
+        def made(keys: Sequence[AssetKey]) -> None:
+            parts = plan_parts(graph, keys, families)
+            outcomes = [_watched(instance, home, part, _share(settings, part, parts)) for part in parts]
+            failed.extend(outcome for outcome in outcomes if not outcome.success)
+            warnings.extend(warning for outcome in outcomes for warning in outcome.warnings)
+
+        stale = stale_assets()
+        if not fresh and (tables := tables_to_look_at(instance, stale)):
+            _say_why(stale, tables)
+            made(tables)
+            _say_what_came_in(instance, tables)
+            stale = stale_assets()
         _say_what_is_stale(stale)
         if fresh:
             _forget_searches(home, specs)
-        keys = [key for dataset in stale for key in dataset.keys]
-        failed: list[RunOutcome] = []
-        if keys:
-            parts = plan_parts(graph, keys, families)
-            for part in parts:
-                outcome = _watched(instance, home, part, _share(settings, part, parts))
-                if not outcome.success:
-                    failed.append(outcome)
+        if keys := [key for dataset in stale for key in dataset.keys]:
+            made(keys)
     _print_results([spec.name for spec in specs])
+    _print_warnings(warnings)
     if failed:
         raise _failure(failed)
 
@@ -140,6 +156,22 @@ def _say_what_is_stale(stale: Sequence[StaleAssets]) -> None:
             click.echo(f"{dataset.dataset}: {len(dataset.keys)} assets to make ({'; '.join(dataset.reasons[:3])})")
         else:
             click.echo(f"{dataset.dataset}: up to date, nothing is trained")
+
+
+def _say_why(stale: Sequence[StaleAssets], tables: Sequence[AssetKey]) -> None:
+    names = {key.path[0] for key in tables}
+    for dataset in stale:
+        if dataset.dataset in names:
+            click.echo(f"{dataset.dataset}: {dataset.reasons[0]}")
+
+
+def _say_what_came_in(instance: DagsterInstance, tables: Sequence[AssetKey]) -> None:
+    """What became of each incoming file, as the raw tables that were just made tell."""
+    from ml_assets.automation.staleness import latest_metadata
+
+    for key in tables:
+        for line in latest_metadata(instance, key).get("files", ()):
+            click.echo(f"{key.path[0]}: {line}")
 
 
 def _watched(instance: Any, home: Home, part: RunPart, settings: Mapping[str, Any]) -> RunOutcome:
@@ -173,6 +205,13 @@ def _print_results(datasets: Sequence[str]) -> None:
         click.echo("  Dagster's and MLflow's UI   make ui   (or: ml-assets ui)")
         for dataset in boards:
             click.echo(f"  {dataset:<27} {_readable(home.reports / dataset / 'model_card.html')}")
+
+
+def _print_warnings(warnings: Sequence[str]) -> None:
+    if warnings:
+        click.echo("\nWorth a look")
+        for warning in warnings:
+            click.echo(f"  {warning}")
 
 
 def _readable(path: Path) -> str:

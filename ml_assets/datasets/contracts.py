@@ -91,9 +91,18 @@ def home_contracts() -> tuple[Path, ...]:
 
 
 def contract_schema() -> str:
-    """The JSON schema of a contract, for editors that complete and check YAML."""
+    """The JSON schema of a contract, for editors that complete and check YAML.
+
+    Dates are texts of any form in it: a day will do in a contract, which the schema's `date-time` does not allow.
+    """
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **DatasetSpec.model_json_schema()}
-    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(_without_date_time(schema), indent=1, ensure_ascii=False) + "\n"
+
+
+def _without_date_time(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {k: _without_date_time(v) for k, v in schema.items() if (k, v) != ("format", "date-time")}
+    return [_without_date_time(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def _load(path: Path) -> DatasetSpec:
@@ -126,7 +135,7 @@ def _told(error: Any, root: yaml.Node | None, origin: str) -> str:
     message = str(raised) if raised is not None else str(error["msg"])
     if error["type"] == "extra_forbidden":
         message = "unknown key" + _nearest(str(path[-1]), _keys_at(path[:-1]))
-    elif error["type"] == "literal_error":
+    elif error["type"] in ("literal_error", "enum"):
         message += _nearest(str(error["input"]), _quoted(str(error["ctx"]["expected"])))
     elif error["type"] == "missing":
         message = "is missing"

@@ -1,180 +1,190 @@
-"""Bytes of a delimited file to columns of text, with limits on what is accepted. Their meaning: `columns`."""
+"""A delimited text to columns of text, with the lines that are no rows of it. What cells mean belongs in `cells`.
+
+How it is written is told in `dialect`, and its encoding in `encoding`.
+"""
 
 from __future__ import annotations
 
-import csv
 import io
 import re
+from bisect import bisect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from ml_assets.datasets.dialect import SAMPLE_BYTES, WHITESPACE, records
+from ml_assets.datasets.wording import shortened
 from ml_assets.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from numpy.typing import NDArray
 
-MAX_CELL_BYTES: Final = 10_000
-MAX_FILE_BYTES: Final = 512 << 20
-WHITESPACE: Final = "whitespace"
-DELIMITER_NAMES: Final = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+MAX_LINE_BYTES: Final = 16 << 20
+MAX_COLUMNS: Final = 16_384
+MAX_RAGGED: Final = 100_000
+MAX_RAGGED_BYTES: Final = 64 << 20
+STRADDLING: Final = "straddling"
+"""Of Arrow's message about a row that is larger than what it reads at once."""
+
+_BLANKS: Final = re.compile(rb'"(?:[^"]|"")*"|[ \t\v\f]+')
+_BLANK_START: Final = re.compile(rb"\A(?:[ \t\v\f]*\r?\n|[ \t\v\f]*\r)+")
+_EDGES: Final = re.compile(rb"(?m)^[ \t\v\f]+|[ \t\v\f]+(?=\r?$)")
 
 
-def read_file(path: Path) -> bytes:
-    """The bytes of the file at `path`.
+@dataclass(frozen=True)
+class RaggedLine:
+    """A line with other than the header's number of cells.
 
-    Raises:
-        SourceError: there is none, it is a folder, too large, or may not be read.
+    Attributes:
+        row: its number among the data rows, from 1.
+        cells: how many it has.
+        text: the line.
     """
-    if path.is_dir():
-        raise SourceError(f"{path} is a folder, and a CSV file is needed: name a file in it")
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise SourceError(f"{path} has more than {MAX_FILE_BYTES >> 20} MiB: split it into several files")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise SourceError(f"{path} does not exist: check the path") from error
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path} cannot be read ({error}): check its permissions") from error
+
+    row: int
+    cells: int
+    text: str
 
 
-def text_bytes(content: bytes, *, origin: str) -> bytes:
-    """`content` without a byte-order mark, known to be UTF-8 text with something in it.
+@dataclass(frozen=True)
+class FoundTable:
+    """A table as its file has it.
 
-    Raises:
-        SourceError: empty, or not UTF-8; names the position of the first wrong byte.
+    Attributes:
+        frame: columns under the file's names, one row a data row but ragged lines.
+        numbers: UInt32, number of each row among the data rows, from 1.
+        ragged: lines that are no rows.
     """
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SourceError(f"{origin}: byte 0 begins a UTF-16 file: save it as UTF-8")
-    body = content.removeprefix(b"\xef\xbb\xbf")
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        at = error.start + len(content) - len(body)
-        line = content.count(b"\n", 0, at) + 1
-        raise SourceError(
-            f"{origin}: byte {at} (0x{content[at]:02x}, line {line}) is not UTF-8: save the file as UTF-8"
-        ) from error
-    if "\0" in text:
-        at = content.index(b"\0")
-        raise SourceError(f"{origin}: byte {at} is zero, which no text has: save the file as UTF-8 text")
-    if not text.strip():
-        raise SourceError(f"{origin} is empty: a header line and at least one row are needed")
-    return body
+
+    frame: pl.DataFrame
+    numbers: pl.Series
+    ragged: tuple[RaggedLine, ...] = ()
 
 
 def first_record(body: bytes, *, delimiter: str, origin: str) -> tuple[str, ...]:
     """Cells of the first line that is not blank, without surrounding blanks.
 
     Raises:
-        SourceError: one of its cells is too large, or its quotes do not match.
+        SourceError: it has too many cells, or its quotes do not match.
     """
-    try:
-        for record in csv.reader(io.TextIOWrapper(io.BytesIO(body), "utf-8", newline=""), delimiter=delimiter):
-            if record:
-                cells = tuple(cell.strip() for cell in record)
-                break
-        else:
-            raise SourceError(f"{origin} is empty: a header line and at least one row are needed")
-    except csv.Error as error:
-        raise SourceError(f"{origin}: the first line cannot be read ({error}): look at its quotes") from error
-    for number, cell in enumerate(cells, start=1):
-        if len(cell.encode()) > MAX_CELL_BYTES:
-            raise _too_large(origin, "line 1", f"cell {number}", len(cell.encode()))
-    return cells
+    found = records(_BLANK_START.sub(b"", body[: 4 * SAMPLE_BYTES]).decode(errors="ignore"), delimiter)
+    if not found:
+        raise SourceError(f"{origin}: the first line cannot be read as cells: look at its quotes and its length")
+    if len(found[0]) > MAX_COLUMNS:
+        raise SourceError(f"{origin}: the first line has {len(found[0])} cells, and at most {MAX_COLUMNS} are read")
+    return tuple(cell.strip() for cell in found[0])
 
 
-def delimiter_of(body: bytes, known: Sequence[str], *, expected: str, origin: str) -> str | None:
-    """The delimiter whose first line names more of `known` than with `expected`, or None."""
+def split_table(body: bytes, names: Sequence[str], *, delimiter: str, header: bool, origin: str) -> FoundTable:
+    """The rows of `body` as String columns `names`, cells as they are written; blank lines count for nothing.
 
-    def hits(delimiter: str) -> int:
-        return len(set(known) & set(first_record(body, delimiter=delimiter, origin=origin)))
-
-    best = max((d for d in DELIMITER_NAMES if d != expected), key=hits)
-    return best if hits(best) > hits(expected) else None
-
-
-def split_columns(body: bytes, names: Sequence[str], *, delimiter: str, header: bool, origin: str) -> list[Any]:
-    """One Arrow array of text per name, in file order, without the header; blank lines are left out.
+    Args:
+        body: UTF-8 text with something in it.
+        names: one distinct name a column, in file order.
+        delimiter: one character, or `whitespace`.
+        header: whether the first line is none of the rows.
+        origin: the file, for messages.
 
     Raises:
-        SourceError: a row has too few or too many cells, a cell is too large or holds a line break, or there
-            is no row.
+        SourceError: a line is too long, a quote is not closed, far too many lines are no rows, or there is no row.
     """
     if delimiter == WHITESPACE:
-        body, delimiter = b"\n".join(b"\t".join(line.split()) for line in body.splitlines()), "\t"
-    fields = [f"f{at}" for at in range(len(names))]
-    ragged: list[Any] = []
-
-    def note(row: Any) -> str:
-        ragged.append(row)
-        return "skip" if len(ragged) == 1 else "error"
-
-    try:
-        table = pa_csv.read_csv(
-            pa.py_buffer(body),
-            read_options=pa_csv.ReadOptions(
-                use_threads=False, block_size=len(body) + 1, column_names=fields, skip_rows=0
-            ),
-            parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(fields, pa.string()), strings_can_be_null=False
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        if not ragged:
-            raise SourceError(f"{origin} cannot be read as a table: {error}") from error
-    if ragged:
-        raise _ragged(body, ragged[0], delimiter, origin)
-    columns = [column.combine_chunks() for column in table.slice(int(header)).columns]
-    if not len(columns[0]):
+        body, delimiter = _by_tabs(body), "\t"
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
+        raise SourceError(f"{origin}: {delimiter!r} is no delimiter: give one character, or '{WHITESPACE}'")
+    table, ragged = _split(_BLANK_START.sub(b"", body), len(names), delimiter, origin)
+    _refuse_open_quote(body, table, ragged, delimiter, origin)
+    first = int(header)
+    blank = [row.number for row in ragged if not row.text.strip()]
+    lines = tuple(
+        RaggedLine(row.number - first - bisect(blank, row.number), row.actual_columns, row.text)
+        for row in ragged
+        if row.text.strip()
+    )
+    frame = pl.DataFrame(pl.from_arrow(table.slice(first))).rename(dict(zip(table.column_names, names, strict=True)))
+    if not frame.height and not lines:
         raise SourceError(f"{origin} has a header and no rows: add at least one")
-    for name, column in zip(names, columns, strict=True):
-        _check_cells(column, name, origin)
-    return columns
+    return FoundTable(frame, _numbers(frame.height, [line.row for line in lines]), lines)
 
 
-def shortened(value: object, limit: int = 40) -> str:
-    """`value` in quotes, cut to `limit` characters."""
-    text = re.sub(r"\s+", " ", str(value))
-    return f"'{text[:limit]}…'" if len(text) > limit else f"'{text}'"
+class _Ragged:
+    """Collects lines that are no rows, up to a limit."""
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+        self._bytes = 0
+
+    def __call__(self, row: Any) -> str:
+        self.rows.append(row)
+        self._bytes += len(row.text)
+        return "error" if self._bytes > MAX_RAGGED_BYTES or len(self.rows) > MAX_RAGGED else "skip"
 
 
-def _check_cells(column: Any, name: str, origin: str) -> None:
-    sizes = pc.binary_length(column)
-    if (largest := pc.max(sizes).as_py()) > MAX_CELL_BYTES:
-        raise _too_large(origin, f"row {pc.index(sizes, largest).as_py() + 1}", f"column '{name}'", largest)
-    if (row := pc.index(pc.match_substring(column, "\n"), True).as_py()) >= 0:
-        raise SourceError(f"{origin}, row {row + 1}: column '{name}' holds a line break: look for an open quote")
-
-
-def _too_large(origin: str, row: str, cell: str, size: int) -> SourceError:
-    return SourceError(
-        f"{origin}, {row}: {cell} holds {size} bytes, more than the {MAX_CELL_BYTES} a cell may have: "
-        "shorten it, or look for a quote that is not closed"
-    )
-
-
-def _ragged(body: bytes, row: Any, delimiter: str, origin: str) -> SourceError:
-    line = _line_of_record(body, row.number, delimiter)
-    return SourceError(
-        f"{origin}, line {line}: {row.actual_columns} cells where {row.expected_columns} are needed "
-        f"({shortened(row.text)}): correct the line"
-    )
-
-
-def _line_of_record(body: bytes, number: int, delimiter: str) -> int:
-    reader = csv.reader(io.TextIOWrapper(io.BytesIO(body), "utf-8", newline=""), delimiter=delimiter)
+def _split(body: bytes, width: int, delimiter: str, origin: str) -> tuple[Any, list[Any]]:
+    """All records, the header's among them, and the ragged ones; only a single thread can number those."""
     try:
-        seen, before = 0, 0
-        for record in reader:
-            seen += bool(record)
-            if seen == number:
-                return max(before + 1, reader.line_num - sum(cell.count("\n") for cell in record))
-            before = reader.line_num
-    except csv.Error:
-        pass
-    return number
+        return _parsed(body, width, delimiter, on_ragged=lambda _: "error", threads=True), []
+    except pa.ArrowInvalid:
+        ragged = _Ragged()
+    try:
+        return _parsed(body, width, delimiter, on_ragged=ragged, threads=False), ragged.rows
+    except pa.ArrowInvalid as error:
+        if STRADDLING in str(error):
+            raise _too_long(body, origin) from error
+        first = f": the first is {shortened(ragged.rows[0].text)}" if ragged.rows else f" ({error})"
+        raise SourceError(
+            f"{origin} cannot be read as a table with the delimiter {delimiter!r}: "
+            f"{'too many lines are no rows' if ragged.rows else 'it is none'}{first}"
+        ) from error
+
+
+def _parsed(body: bytes, width: int, delimiter: str, *, on_ragged: Callable[[Any], str], threads: bool) -> Any:
+    fields = [f"f{at}" for at in range(width)]
+    return pa_csv.read_csv(
+        pa.py_buffer(body),
+        read_options=pa_csv.ReadOptions(
+            use_threads=threads, block_size=min(len(body) + 1, MAX_LINE_BYTES), column_names=fields
+        ),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=b'"' in body, invalid_row_handler=on_ragged
+        ),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(fields, pa.string()), strings_can_be_null=False
+        ),
+    )
+
+
+def _refuse_open_quote(body: bytes, table: Any, ragged: Sequence[Any], delimiter: str, origin: str) -> None:
+    """A row put after the end comes out as a row, unless an open quote swallows it."""
+    quotes = body.count(b'"')
+    last = table.slice(max(0, table.num_rows - 1)).to_pylist()
+    if not quotes or (quotes % 2 == 0 and not any("\n" in cell for row in last for cell in row.values())):
+        return
+    after = body + b"\n" + delimiter.encode().join([b"0"] * table.num_columns)
+    longer, more = _split(after, table.num_columns, delimiter, origin)
+    records_seen = table.num_rows + len(ragged)
+    if longer.num_rows + len(more) == records_seen:
+        raise SourceError(f"{origin}, record {records_seen}: a quote is opened and not closed: look for it there")
+
+
+def _numbers(height: int, ragged: Sequence[int]) -> pl.Series:
+    every: NDArray[np.uint32] = np.arange(1, height + len(ragged) + 1, dtype=np.uint32)
+    return pl.Series("number", every[~np.isin(every, ragged)] if ragged else every)
+
+
+def _by_tabs(body: bytes) -> bytes:
+    """Cells between blanks as cells between tabs; quoted ones keep theirs."""
+    return _BLANKS.sub(lambda m: m[0] if m[0].startswith(b'"') else b"\t", _EDGES.sub(b"", body))
+
+
+def _too_long(body: bytes, origin: str) -> SourceError:
+    lengths = enumerate(map(len, io.BytesIO(body)), start=1)
+    place = next((f", line {number}" for number, length in lengths if length > MAX_LINE_BYTES), "")
+    return SourceError(
+        f"{origin}{place}: a row has more than {MAX_LINE_BYTES >> 20} MiB: look for a quote that is not closed"
+    )

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS: Final = 1 << 15
 """Rows hashed at once: few enough for the processor's cache."""
+FEW_LABELS: Final = 1 << 16
+"""Labels up to which a column is hashed by their numbers, which is quicker and takes less memory."""
 
 _TYPES: Final[dict[str, pl.DataType]] = {
     "float": pl.Float64(),
@@ -98,11 +100,15 @@ class _words:  # noqa: N801  reads as the function it is called like
     """64-bit words of a column's values, a slice of rows at a time."""
 
     def __init__(self, values: pl.Series) -> None:
+        self._known: NDArray[np.uint64] | None = None
         if values.dtype == pl.String:
             labels = values.unique().drop_nulls()
             digests = (hashlib.blake2b(label.encode(), digest_size=8).digest() for label in labels)
             known = np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
-            self._values = values.replace_strict(labels, pl.Series(known, dtype=pl.UInt64), default=None)
+            if 0 < len(labels) <= FEW_LABELS:
+                self._known, self._values = known, values.cast(pl.Enum(labels)).to_physical()
+            else:
+                self._values = values.replace_strict(labels, pl.Series(known, dtype=pl.UInt64), default=None)
         elif values.dtype == pl.Boolean or values.dtype.is_integer():
             self._values = values
         elif values.dtype.is_temporal():
@@ -113,7 +119,9 @@ class _words:  # noqa: N801  reads as the function it is called like
     def __call__(self, start: int, stop: int) -> NDArray[np.uint64]:
         part = self._values.slice(start, stop - start)
         absent = part.is_null().to_numpy() if part.null_count() else None
-        if part.dtype == pl.UInt64:
+        if self._known is not None:
+            found = self._known[part.fill_null(0).to_numpy()]
+        elif part.dtype == pl.UInt64:
             found = part.fill_null(0).to_numpy() if absent is not None else part.to_numpy()
         else:
             numbers = part.cast(pl.Float64)
@@ -124,12 +132,19 @@ class _words:  # noqa: N801  reads as the function it is called like
 def occurrences(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """How many earlier rows have the same hash, (n,): 0 for the first of them, then 1, and so on."""
     counted = np.zeros(len(hashes), dtype=np.uint64)
-    series = pl.Series("hash", hashes)
-    repeated = np.flatnonzero(series.is_duplicated().to_numpy())
+    repeated = repeated_positions(hashes)
     if len(repeated):
         among = pl.DataFrame({"hash": hashes[repeated]})
         counted[repeated] = among.select(pl.int_range(pl.len()).over("hash")).to_series().to_numpy().astype(np.uint64)
     return counted
+
+
+def repeated_positions(hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """Positions, ascending, of rows whose hash another row has too; by a sort, so that none are found quickly."""
+    values = pl.Series("hash", hashes, dtype=pl.UInt64)
+    ascending = values.sort()
+    repeated = ascending.filter((ascending == ascending.shift()).fill_null(False)).unique()
+    return values.is_in(repeated.implode()).arg_true().to_numpy() if len(repeated) else np.empty(0, dtype=np.uint32)
 
 
 def row_ids(frame: pl.DataFrame) -> NDArray[np.uint64]:
@@ -139,16 +154,17 @@ def row_ids(frame: pl.DataFrame) -> NDArray[np.uint64]:
     return np.where(seen > 0, mix(content ^ mix(seen)), content)
 
 
-def to_pandas(spec: DatasetSpec, raw: pl.DataFrame) -> pd.DataFrame:
+def to_pandas(spec: DatasetSpec, raw: pl.DataFrame, *, ids: NDArray[np.uint64] | None = None) -> pd.DataFrame:
     """`raw` as pandas, indexed by `row_id` (16 hexadecimal characters): the form of the clean table, and `batch`.
 
     Floats, booleans (0 and 1), and integers in which any are or may be missing are float64 with NaN; other integers
-    int64; labels and texts object with None; dates datetime64[us] with NaT.
+    int64; labels and texts object with None; dates datetime64[us] with NaT. The ids are those of `row_ids` unless
+    others are given.
     """
     import pandas as pd
 
     columns = {name: _pandas(spec.columns.get(name), raw[name]) for name in raw.columns}
-    return pd.DataFrame(columns, copy=False).set_axis(index_of(row_ids(raw)), axis=0)
+    return pd.DataFrame(columns, copy=False).set_axis(index_of(row_ids(raw) if ids is None else ids), axis=0)
 
 
 def _pandas(column: Column | None, values: pl.Series) -> NDArray[np.generic]:

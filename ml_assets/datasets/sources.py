@@ -1,4 +1,7 @@
-"""The canonical files of a dataset as verified bytes, embedded or downloaded. Making tables is `tables`."""
+"""The canonical files of a dataset as verified bytes, embedded or downloaded.
+
+A person's own files belong in `files`, their databases in `database`, making tables of any of them in `tables`.
+"""
 
 from __future__ import annotations
 
@@ -50,15 +53,29 @@ def fetch_sources(
         SourceError: a file cannot be had, or has another hash; names file, address, expected and found.
         StorageError: `cache` cannot be written.
     """
+    return {
+        file.name: fetch_source(spec, file, mode=mode, cache=cache, progress=progress, patience=patience, sleep=sleep)
+        for file in spec.sources
+        if file.embedded is not None
+    }
+
+
+def fetch_source(
+    spec: DatasetSpec,
+    file: SourceFile,
+    *,
+    mode: Mode,
+    cache: Path,
+    progress: Progress | None = None,
+    patience: Patience | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bytes:
+    """The decompressed bytes of one canonical file; as `fetch_sources`."""
     if mode == "embedded":
-        return {file.name: _embedded(spec, file) for file in spec.sources}
+        return _embedded(spec, file)
     if mode != "download":
         raise SourceError(f"{SOURCE_VARIABLE}='{mode}' is no source: set it to 'embedded' or 'download'")
-    limits = patience or Patience()
-    return {
-        file.name: _downloaded(spec, file, cache, patience=limits, progress=progress, sleep=sleep)
-        for file in spec.sources
-    }
+    return _downloaded(spec, file, cache, patience=patience or Patience(), progress=progress, sleep=sleep)
 
 
 def sha256(content: bytes) -> str:
@@ -85,7 +102,7 @@ def gunzip(content: bytes, *, largest: int) -> bytes:
 
 
 def _embedded(spec: DatasetSpec, file: SourceFile) -> bytes:
-    path = home.embedded_folder() / file.embedded
+    path = home.embedded_folder() / str(file.embedded)
     remedy = "restore the file from version control, or set ML_ASSETS_SOURCE=download"
     try:
         content = gunzip(path.read_bytes(), largest=Patience.largest)
@@ -110,7 +127,7 @@ def _downloaded(
     progress: Progress | None,
     sleep: Callable[[float], None],
 ) -> bytes:
-    copy = cache / f"{file.sha256[:16]}-{Path(file.name).name}"
+    copy = cache / f"{str(file.sha256)[:16]}-{Path(file.name).name}"
     if copy.is_file() and sha256(kept := copy.read_bytes()) == file.sha256:
         return kept
     failures = []

@@ -229,6 +229,10 @@ class DatasetSpec(_Model):
             )
         if blank := [name for name in self.columns if not name.strip() or name != name.strip()]:
             raise ContractMistake(f"column name {blank[0]!r} is empty or has blanks around it", "columns", blank[0])
+        if odd := [n for n in self.columns if n == "*" or (n.startswith("^") and n.endswith("$"))]:
+            raise ContractMistake(
+                f"column name '{odd[0]}' is a pattern; choose another and give it as `source_name`", "columns", odd[0]
+            )
         target = self.columns[self.target]
         fitting = ("float", "integer") if self.task is Task.REGRESSION else ("category",)
         if target.dtype not in fitting:

@@ -1,4 +1,4 @@
-"""The model card: one self-contained HTML page. Its words belong in `card_content`, its looks in `.j2`."""
+"""The model card, one self-contained HTML page; its words are in `card_content` and `card_data`, its looks in `.j2`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from ml_assets.errors import IntegrityError
 from ml_assets.evaluation import card_content as content
+from ml_assets.evaluation import card_data
+from ml_assets.evaluation.contract_tables import corrections_table
+from ml_assets.evaluation.slices import error_slices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    import pandas as pd
 
     from ml_assets.datasets.spec import DatasetSpec
     from ml_assets.evaluation.baseline import Baseline
@@ -94,6 +99,7 @@ def model_card(
     leaderboard: Leaderboard,
     evaluations: Mapping[str, Evaluation],
     *,
+    table: pd.DataFrame,
     plots: Mapping[str, bytes],
     lineage: Mapping[str, str],
     baseline: Baseline,
@@ -104,6 +110,7 @@ def model_card(
         spec: the dataset's contract.
         leaderboard: of the families.
         evaluations: by family; the winner's is what the card is about.
+        table: the clean table, for the quirks in it and the errors by slice of its sensitive columns.
         plots: PNG bytes by name, as `plots.card_plots` makes them; unknown names come last.
         lineage: what the model came from, label to value, such as run, version and hashes.
         baseline: the simplest guess on the same folds and rows.
@@ -124,6 +131,10 @@ def model_card(
         left_out=leaderboard.left_out,
         columns=content.columns_table(spec),
         sensitive=content.sensitive_table(spec),
+        slices=card_data.slices(spec, error_slices(spec, table, winner), metric=winner.metric),
+        duplicates=card_data.duplicates_sentence(spec, table),
+        caps=card_data.caps(spec, table),
+        corrections=corrections_table(spec),
         limits=content.limits(spec, winner),
         params=content.pairs_table("Settings of the winner", winner.params, ("Setting", "Value")),
         lineage=content.pairs_table("Where it came from", _whole_lineage(lineage, winner), ("What", "Value")),

@@ -1,13 +1,13 @@
-"""What a model card says: its sentences and tables. How the page looks belongs in `card.html.j2`."""
+"""What a model card says of the model. What it says of the data is `card_data`, how it looks `card.html.j2`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ml_assets.datasets.spec import Column, DatasetSpec, Task
 from ml_assets.evaluation.metrics import METRICS
-from ml_assets.evaluation.wording import duration, listed, number, percent, size, with_error
+from ml_assets.evaluation.tables import Table
+from ml_assets.evaluation.wording import cell, duration, listed, number, percent, quantity, size, with_error
 from ml_assets.evaluation.wording import p_value as p_text
 
 if TYPE_CHECKING:
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from ml_assets.evaluation.baseline import Baseline
     from ml_assets.evaluation.comparison import Leaderboard
     from ml_assets.evaluation.record import Evaluation
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the page; the first cell of a row is its heading."""
-
-    caption: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def words(name: str) -> str:
@@ -143,9 +134,10 @@ def leaderboard_table(board: Leaderboard) -> Table:
 
 
 def columns_table(spec: DatasetSpec) -> Table:
-    """The target and the features as the contract describes them."""
+    """All columns but the sensitive ones as the contract describes them."""
+    roles = {spec.target: "target", **dict.fromkeys(spec.feature_columns, "feature")}
     rows = tuple(
-        (name, "target" if name == spec.target else "feature", _kind(spec.columns[name]), _described(column))
+        (name, roles.get(name, "not used"), _kind(column), _described(column))
         for name, column in spec.columns.items()
         if column.sensitive is None
     )
@@ -181,6 +173,10 @@ def limits(spec: DatasetSpec, evaluation: Evaluation) -> list[str]:
             f"There are only {evaluation.test_rows} test rows: a score on them is a rough figure, and a "
             "perfect one does not promise perfection.",
         )
+    target = spec.columns[spec.target]
+    if target.capped_at is not None:
+        cap = quantity(cell(target.capped_at), target.unit)
+        found.append(f"The target is capped: {cap} stands for that and more, and so does any answer near it.")
     if sensitive_table(spec) is not None:
         found.append(
             "Sensitive columns are not features, but other columns may stand in for them. Leaving a column "
@@ -202,11 +198,13 @@ def _kind(column: Column) -> str:
         return shown + (f" and {len(column.allowed) - 8} more" if len(column.allowed) > 8 else "")
     if column.range:
         return f"{column.range[0]:,g} to {column.range[1]:,g}{unit}"
-    return {"float": "number", "integer": "whole number", "category": "label"}[column.dtype] + (
-        f" in{unit}" if unit else ""
-    )
+    if column.period:
+        return f"{column.period[0].date()} to {column.period[1].date()}"
+    kinds = {"float": "number", "integer": "whole number", "boolean": "yes or no", "category": "label"}
+    return kinds.get(column.dtype, column.dtype) + (f" in{unit}" if unit else "")
 
 
 def _described(column: Column) -> str:
     missing = f"up to {percent(column.missing_share)} missing" if column.missing_share else ""
-    return "; ".join(filter(None, (column.description.strip(), missing)))
+    unused = f"not used: {column.ignored}" if column.ignored else ""
+    return "; ".join(filter(None, (column.description.strip(), missing, unused)))

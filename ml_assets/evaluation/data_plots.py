@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import FuncFormatter
 
 from ml_assets.evaluation.canvas import BLUE, SKY, axis_label, drawn, figure, note, plain_numbers, short, words
+from ml_assets.features.dates import dates_of, days_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
-    from ml_assets.datasets.spec import DatasetSpec
+    from ml_assets.datasets.spec import Column, DatasetSpec
 
 GRID_COLUMNS = 3
 MOST_LEVELS = 8
 TWO_DECIMALS = 9
 ANNOTATED = 14
+LARGEST = 1e30
+"""Numbers beyond it are drawn there: axes cannot be drawn to the end of floating point."""
 
 
 @drawn
@@ -26,7 +31,7 @@ def target_distribution(spec: DatasetSpec, table: pd.DataFrame) -> Figure:
     target = table[spec.target].dropna()
     if spec.columns[spec.target].is_number:
         sheet, axes = figure(3.0)
-        _histogram(axes, target.to_numpy(dtype=np.float64), bins=50)
+        _histogram(axes, _as_numbers(spec.columns[spec.target], target), bins=50)
         axes.set(xlabel=axis_label(spec, spec.target), ylabel="rows")
     else:
         counts = _level_counts(target, most=20)
@@ -38,7 +43,10 @@ def target_distribution(spec: DatasetSpec, table: pd.DataFrame) -> Figure:
 
 @drawn
 def feature_distributions(spec: DatasetSpec, table: pd.DataFrame, most: int = 15) -> Figure:
-    """A small histogram for each of the first `most` features; long tails are cut to the central 99 %."""
+    """A small picture for each of the first `most` features; long tails are cut to the central 99 %.
+
+    Numbers, dates and lengths of texts are histograms; labels, and yes and no, are bars.
+    """
     names = spec.feature_columns[:most]
     rows = -(-len(names) // GRID_COLUMNS)
     sheet, axes = figure(0.4 + 1.85 * rows, rows=rows, columns=GRID_COLUMNS)
@@ -61,6 +69,7 @@ def correlation(spec: DatasetSpec, table: pd.DataFrame, most: int = 24) -> Figur
     import seaborn as sns
 
     names = [*spec.numeric_features[:most]]
+    left = len(spec.numeric_features) - len(names)
     if spec.columns[spec.target].is_number:
         names.append(spec.target)
     if len(names) < 2:
@@ -81,6 +90,8 @@ def correlation(spec: DatasetSpec, table: pd.DataFrame, most: int = 24) -> Figur
         cbar_kws={"label": "Spearman rank correlation", "shrink": 0.8},
     )
     axes.set(xlabel="", ylabel="")
+    if left:
+        axes.set_title(f"{left} more features of numbers not shown", fontsize=9.5)
     axes.tick_params(axis="x", rotation=45)
     for label in axes.get_xticklabels():
         label.set(ha="right", rotation_mode="anchor")
@@ -88,30 +99,53 @@ def correlation(spec: DatasetSpec, table: pd.DataFrame, most: int = 24) -> Figur
 
 
 def _feature(axes: Any, spec: DatasetSpec, name: str, values: pd.Series[Any]) -> None:
-    if spec.columns[name].is_number:
-        numbers = values.to_numpy(dtype=np.float64)
+    column = spec.columns[name]
+    if column.dtype in ("category", "boolean"):
+        levels = values.map({1.0: "yes", 0.0: "no"}) if column.dtype == "boolean" else values
+        _bars(axes, _level_counts(levels, most=MOST_LEVELS))
+    else:
+        numbers = _as_numbers(column, values)
         if len(numbers):
             low, high = np.quantile(numbers, [0.005, 0.995])
             numbers = numbers[(numbers >= low) & (numbers <= high)]
         _histogram(axes, numbers, bins=25)
-        axes.set_xlabel(short(spec.columns[name].unit or "", 24), fontsize=8)
+        axes.set_xlabel("characters" if column.dtype == "text" else short(column.unit, 24), fontsize=8)
         plain_numbers(axes.xaxis, most=2)
-    else:
-        _bars(axes, _level_counts(values, most=MOST_LEVELS))
+        if column.dtype == "date":
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda day, _: str(np.datetime64(round(day), "D"))))
     axes.set_title(words(name, 22), fontsize=8.5)
     axes.tick_params(labelsize=8)
 
 
-def _histogram(axes: Any, values: Any, *, bins: int) -> None:
+def _as_numbers(column: Column, values: pd.Series[Any]) -> NDArray[np.float64]:
+    """Finite numbers of the values that are present: themselves, days since 1970, or characters."""
+    if column.dtype == "date":
+        return days_of(dates_of(values))
+    if column.dtype == "text":
+        return np.array([len(str(text)) for text in values], dtype=np.float64)
+    numbers = np.asarray(values, dtype=np.float64)
+    return numbers[np.isfinite(numbers)]
+
+
+def _histogram(axes: Any, values: NDArray[np.float64], *, bins: int) -> None:
+    values = np.clip(values, -LARGEST, LARGEST)
     distinct = np.unique(values)
-    if 1 < len(distinct) <= bins and np.allclose(distinct, np.round(distinct)):
-        edges = np.arange(distinct[0], distinct[-1] + 2) - 0.5
-        axes.hist(values, bins=edges if len(edges) <= bins * 2 else bins, color=BLUE, rwidth=0.9)
-    else:
-        axes.hist(values, bins=bins, color=BLUE)
+    if 1 < len(distinct) <= bins and (distinct == np.round(distinct)).all() and np.ptp(distinct) < 2 * bins:
+        axes.hist(values, bins=np.arange(distinct[0], distinct[-1] + 2) - 0.5, color=BLUE, rwidth=0.9)
+    elif len(distinct):
+        axes.hist(values, bins=_edges(distinct[0], distinct[-1], bins), color=BLUE)
     plain_numbers(axes.xaxis, most=5)
     plain_numbers(axes.yaxis, most=5, whole=True)
     axes.grid(visible=False, axis="x")
+
+
+def _edges(low: float, high: float, bins: int) -> NDArray[np.float64]:
+    """Edges of bins over the whole range; one bin around values that floating point cannot tell apart in bins."""
+    edges = np.linspace(low, high, bins + 1)
+    if (np.diff(edges) > 0).all():
+        return edges
+    around = max(0.5, abs(low) / 1000)
+    return np.array([low - around, high + around])
 
 
 def _level_counts(values: pd.Series[Any], *, most: int) -> pd.Series[int]:

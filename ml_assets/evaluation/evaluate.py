@@ -10,7 +10,7 @@ import pandas as pd
 
 from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.errors import TrainingError
-from ml_assets.evaluation.explanations import permutation_importance
+from ml_assets.evaluation.explanations import MOST_COLUMNS, permutation_importance
 from ml_assets.evaluation.metrics import FloatArray, Labels, fold_scores, primary_metric, score
 from ml_assets.evaluation.record import Evaluation, prediction_columns
 
@@ -81,6 +81,7 @@ def evaluate(
     test_prediction = predict(spec.task, pipeline, X_test)
     milliseconds = predict_ms(spec.task, pipeline, X_test, clock)
     by_fold = fold_scores(spec.task, y_train, oof_prediction, train["fold"].to_numpy(), classes)
+    shuffles = min(X_test.shape[1], MOST_COLUMNS) * importance_repeats
     return Evaluation(
         dataset=spec.name,
         family=family,
@@ -111,9 +112,7 @@ def evaluate(
             y_test,
             task=spec.task,
             classes=classes,
-            rows=affordable_rows(
-                milliseconds, X_test.shape[1] * importance_repeats, importance_seconds, importance_rows
-            ),
+            rows=affordable_rows(milliseconds, shuffles, importance_seconds, importance_rows),
             repeats=importance_repeats,
             seed=seed,
         ),

@@ -58,3 +58,23 @@ def duration(seconds: float) -> str:
 def listed(names: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
+
+
+def rows_of(count: int, total: int) -> str:
+    """`965 rows (4.7 %)`."""
+    noun = "row" if count == 1 else "rows"
+    return f"{count:,} {noun} ({percent(count / total)})" if total else f"{count:,} {noun}"
+
+
+def cell(value: object) -> str:
+    """A value as a table shows it: numbers whole to twelve digits, thousands separated, a missing one in words."""
+    if value is None or value == "":
+        return "missing"
+    return f"{value:,.12g}" if isinstance(value, int | float) else str(value)
+
+
+def quantity(amount: str, unit: str) -> str:
+    """`5 cm`; a unit that begins with a number is multiplied: `15 × 10 000 USD`."""
+    if not unit:
+        return amount
+    return f"{amount} × {unit}" if unit[0].isdigit() else f"{amount} {unit}"

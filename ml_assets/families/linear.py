@@ -15,6 +15,7 @@ class Linear(Family):
     """Weights on (splines of) columns, shrunk towards zero."""
 
     title = "Linear model"
+    version = "2"
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
         """No splines, mild shrinkage."""

@@ -18,12 +18,15 @@ STRAY_SHARE = 0.001
 
 
 def scaled(*steps: BaseEstimator) -> Pipeline:
-    """Pipeline that fills gaps with the median, cuts off strays, brings columns to one scale, then runs `steps`."""
+    """Pipeline that fills gaps with the median, cuts off strays, brings columns to one scale, then runs `steps`.
+
+    A column with gaps in training gets another one beside it that says where they are.
+    """
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True, add_indicator=True)
     return make_pipeline(imputer, Winsorized(), StandardScaler(), *steps)
 
 

@@ -22,6 +22,7 @@ class SVM(Family):
     """
 
     title = "Support vector machine"
+    version = "2"
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
         """Kernel width of one over the number of columns."""

@@ -6,11 +6,12 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ml_assets.errors import IntegrityError, TrainingError
+from ml_assets.learning.environment import library_versions
 from ml_assets.learning.pool import worker_pool
 from ml_assets.learning.search_result import SearchResult
 from ml_assets.learning.worker import TrainingRows, fit_pipeline
@@ -18,18 +19,25 @@ from ml_assets.learning.worker import TrainingRows, fit_pipeline
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+    from ml_assets.families.base import Params
+
 PIPELINE_FILE = "pipeline.joblib"
+RECORD_FILE = "model.json"
 ROWS_FILE = "training_rows.parquet"
 
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What a model was made from.
+    """What a model was made from; older records lack what has a default here.
 
     Attributes:
         data_hash: content hash of the clean table.
         splits_hash: content hash of the splits; equal hashes mean equal folds.
         fit_seconds: time of the final fit on all training rows.
+        seed: of the splits and the fit.
+        data_version: id of the raw table's version; empty where it is not known.
+        contract: the contract that was in force, as JSON has it.
+        libraries: versions of what computed the fit.
     """
 
     dataset: str
@@ -39,6 +47,10 @@ class ModelRecord:
     data_hash: str
     splits_hash: str
     fit_seconds: float
+    seed: int | None = None
+    data_version: str = ""
+    contract: Mapping[str, Any] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,11 +63,10 @@ class FittedModel:
 
     def save(self, folder: Path) -> None:
         """Writes `pipeline.joblib`, `model.json` and `training_rows.parquet`."""
-        import joblib
         import pandas as pd
 
-        joblib.dump(self.pipeline, folder / PIPELINE_FILE, compress=("zlib", 3))
-        (folder / "model.json").write_text(json.dumps(asdict(self.record), indent=1))
+        save_pipeline(self.pipeline, folder / PIPELINE_FILE)
+        (folder / RECORD_FILE).write_text(json.dumps(asdict(self.record), indent=1))
         pd.DataFrame({"row_id": list(self.training_rows)}).to_parquet(folder / ROWS_FILE)
 
     @classmethod
@@ -63,9 +74,28 @@ class FittedModel:
         """Reads back what `save` wrote; only for folders whose bytes were verified."""
         import joblib
 
-        record = json.loads((folder / "model.json").read_text())
-        record["classes"] = tuple(record["classes"])
-        return cls(ModelRecord(**record), joblib.load(folder / PIPELINE_FILE), read_training_rows(folder))
+        return cls(read_record(folder), joblib.load(folder / PIPELINE_FILE), read_training_rows(folder))
+
+
+def save_pipeline(pipeline: Pipeline, file: Path) -> None:
+    """Writes a pipeline; the same pipeline gives the same bytes."""
+    import joblib
+
+    joblib.dump(pipeline, file, compress=("zlib", 3))
+
+
+def read_record(folder: Path) -> ModelRecord:
+    """What the model stored in `folder` was made from.
+
+    Raises:
+        IntegrityError: the record is missing or was damaged.
+    """
+    file = folder / RECORD_FILE
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        return ModelRecord(**{**record, "classes": tuple(record["classes"])})
+    except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
+        raise IntegrityError(f"{file} is missing or was damaged: put it back from a copy") from error
 
 
 def read_training_rows(folder: Path) -> tuple[str, ...]:
@@ -103,22 +133,24 @@ def fit_models(
     data_hash: str,
     splits_hash: str,
     workers: int,
+    data_version: str = "",
 ) -> dict[str, FittedModel]:
     """Final model of each family, fitted on all training rows with the setting its search chose.
+
+    Args:
+        rows: training rows.
+        searches: what each family's search found.
+        data_hash: of the clean table.
+        splits_hash: of the splits.
+        workers: processes at once.
+        data_version: id of the raw table's version, where it is known.
 
     Raises:
         TrainingError: a fit failed.
     """
-    with worker_pool(rows, workers=workers) as pool:
-        slowest_first = sorted(searches, key=lambda family: _seconds_a_trial(searches[family]), reverse=True)
-        tasks = {f: pool.schedule(fit_pipeline, args=(f, searches[f].params)) for f in slowest_first}
-        for family, task in tasks.items():
-            if error := task.exception():
-                raise TrainingError(
-                    f"{rows.spec.name}: the final fit of family '{family}' failed: {type(error).__name__}: {error}; "
-                    "leave it out with --families, or mend it"
-                ) from error
-        fitted = {f: tasks[f].result() for f in searches}
+    slowest_first = sorted(searches, key=lambda family: _seconds_a_trial(searches[family]), reverse=True)
+    fitted = fit_pipelines(rows, {family: searches[family].params for family in slowest_first}, workers=workers)
+    contract, libraries = rows.spec.model_dump(mode="json"), library_versions()
     return {
         family: FittedModel(
             ModelRecord(
@@ -128,13 +160,41 @@ def fit_models(
                 classes=searches[family].classes,
                 data_hash=data_hash,
                 splits_hash=splits_hash,
-                fit_seconds=seconds,
+                fit_seconds=fitted[family][1],
+                seed=rows.seed,
+                data_version=data_version,
+                contract=contract,
+                libraries=libraries,
             ),
-            pipeline,
+            fitted[family][0],
             tuple(rows.table.index),
         )
-        for family, (pipeline, seconds) in fitted.items()
+        for family in searches
     }
+
+
+def fit_pipelines(
+    rows: TrainingRows, params: Mapping[str, Params], *, workers: int
+) -> dict[str, tuple[Pipeline, float]]:
+    """Pipeline of each family, fitted on all training rows in a process of one thread, and the seconds it took.
+
+    Args:
+        rows: training rows.
+        params: setting of each family; the first is begun first.
+        workers: processes at once.
+
+    Raises:
+        TrainingError: a fit failed.
+    """
+    with worker_pool(rows, workers=workers) as pool:
+        tasks = {family: pool.schedule(fit_pipeline, args=(family, found)) for family, found in params.items()}
+        for family, task in tasks.items():
+            if error := task.exception():
+                raise TrainingError(
+                    f"{rows.spec.name}: the final fit of family '{family}' failed: {type(error).__name__}: {error}; "
+                    "leave it out with --families, or mend it"
+                ) from error
+        return {family: task.result() for family, task in tasks.items()}
 
 
 def _seconds_a_trial(found: SearchResult) -> float:

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +34,8 @@ class TrainingRows:
 
     Attributes:
         table: clean rows, indexed by row_id.
-        fold: number of the fold each row is held out in, (n,).
+        fold: number of the fold each row is held out in, (n,); what the plan learns of the target is cross-fitted on
+            the same folds.
         plan: unfitted feature plan; every fit fits a copy of its own.
     """
 
@@ -48,9 +49,10 @@ class TrainingRows:
     def of(
         cls, spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame, plan: FeaturePlan, *, seed: int
     ) -> TrainingRows:
-        """The training part of a clean `table`, in the order of `splits`."""
+        """The training part of a clean `table`, in the order of `splits`; the plan draws by the same `seed`."""
         training = splits[splits["part"] == "train"]
-        return cls(spec, table.loc[training.index], training["fold"].to_numpy(), clone(plan), seed)
+        unfitted = clone(plan).set_params(seed=seed)
+        return cls(spec, table.loc[training.index], training["fold"].to_numpy(), unfitted, seed)
 
     @property
     def target(self) -> NDArray[Any]:
@@ -62,10 +64,10 @@ class TrainingRows:
         """Labels in sorted order, as scikit-learn orders them; empty for a regression."""
         return tuple(sorted(set(self.target))) if self.spec.task is Task.CLASSIFICATION else ()
 
-    @property
+    @cached_property
     def shape(self) -> ProblemShape:
         """What families may know about the problem."""
-        columns = len(self.plan.numeric) + len(self.plan.categorical) + len(self.plan.ratios)
+        columns = self.plan.width(self.table, self.target)
         return ProblemShape(self.spec.task, len(self.table), columns, len(self.classes))
 
 
@@ -113,8 +115,9 @@ def _training_rows() -> TrainingRows:
 def _fold_features(fold: int) -> tuple[pd.DataFrame, NDArray[Any], pd.DataFrame]:
     rows = _training_rows()
     inside, outside = rows.fold != fold, rows.fold == fold
-    plan = clone(rows.plan).fit(rows.table[inside])
-    return plan.transform(rows.table[inside]), rows.target[inside], plan.transform(rows.table[outside])
+    plan, target = clone(rows.plan), rows.target[inside]
+    features = plan.fit_transform(rows.table[inside], target, folds=rows.fold[inside])
+    return features, target, plan.transform(rows.table[outside])
 
 
 def fit_fold(family: str, params: Params, fold: int) -> FoldFit:
@@ -146,5 +149,6 @@ def fit_pipeline(family: str, params: Params) -> tuple[Pipeline, float]:
     started = time.perf_counter()
     estimator = load_family(family).estimator(params, rows.shape, seed=rows.seed)
     pipeline = Pipeline([("features", clone(rows.plan)), ("estimator", estimator)])
-    pipeline.fit(rows.table[list(rows.spec.feature_columns)], rows.target)
+    raw = rows.table[list(rows.spec.feature_columns)]
+    pipeline.fit(raw, rows.target, features__folds=rows.fold)
     return pipeline, time.perf_counter() - started

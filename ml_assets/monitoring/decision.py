@@ -144,7 +144,8 @@ def _all_well(report: DriftReport, performance: LivePerformance) -> str:
 
 def _figures(f: FeatureDrift) -> str:
     test = "KS" if f.test == "ks" else "Cramér's V"
-    return f"{f.name} ({test} {f.effect:.2f}, PSI {f.psi:.2f}, adjusted p {f.p_adjusted:.1g})"
+    measure = "" if f.measure == "value" else f" by its {f.measure}"
+    return f"{f.name}{measure} ({test} {f.effect:.2f}, PSI {f.psi:.2f}, adjusted p {f.p_adjusted:.1g})"
 
 
 def _decision_id(dataset: str, start: float, end: float, findings: tuple[str, ...]) -> str:

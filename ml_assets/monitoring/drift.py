@@ -20,17 +20,20 @@ from ml_assets.errors import ContractViolation
 from ml_assets.evaluation.documents import read_document, write_document
 from ml_assets.monitoring.profile import (
     CategoryProfile,
+    Measure,
     NumericProfile,
     Profile,
     as_labels,
-    as_numbers,
     bin_counts,
+    in_buckets,
     mean_and_std,
+    measured,
 )
 from ml_assets.monitoring.statistics import chi_square, holm, kolmogorov_smirnov, population_stability_index
 from ml_assets.monitoring.window import WindowBounds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 DOCUMENT = "drift.json"
@@ -43,7 +46,7 @@ class FeatureDrift:
     """How far one feature, or the prediction, moved.
 
     Attributes:
-        test: "ks" for a number, "chi_square" for a label.
+        test: "ks" for a number, and for what a date or a text is measured by; "chi_square" for a label or presence.
         statistic: of the test; the KS statistic is a distance from 0 to 1.
         p_adjusted: `p_value` after Holm's correction over the whole report.
         psi: population stability index over the reference's tenths or labels, a missing value being a bin of
@@ -53,7 +56,10 @@ class FeatureDrift:
             a constant reference and an empty side.
         missing_share: missing values among the live rows; `reference_missing_share` among the reference's.
         outside_share: live values outside the contract's range or allowed labels, of those present.
-        unseen: labels the reference does not have, most frequent first, at most `SHOWN_UNSEEN`.
+        unseen: labels the reference does not have, most frequent first, at most `SHOWN_UNSEEN`; none where labels
+            are so many that they are compared in buckets.
+        measure: what was compared: values, days since 1970 of a date, or characters of a text (what a text says is
+            not compared); "presence", whether there is one, of a date that goes along with the calendar.
     """
 
     name: str
@@ -67,6 +73,7 @@ class FeatureDrift:
     reference_missing_share: float
     outside_share: float
     unseen: tuple[str, ...] = ()
+    measure: Measure = "value"
     p_adjusted: float = 1.0
     drifted: bool = False
 
@@ -188,8 +195,11 @@ def _compare(name: str, reference: NumericProfile | CategoryProfile, live: pd.Se
 
 
 def _compare_numbers(name: str, reference: NumericProfile, live: pd.Series[Any]) -> FeatureDrift:
-    """KS over present values; if any are missing, twice the smaller of its p and that of their share."""
-    values = as_numbers(live)
+    """KS over present values; if any are missing, twice the smaller of its p and that of their share.
+
+    Of what goes along with the calendar only that share is tested; the mean shift says how far it went.
+    """
+    values = measured(reference.measure, live)
     present = np.sort(values[~np.isnan(values)])
     missing = len(values) - len(present)
     distance, p_value = kolmogorov_smirnov(np.asarray(reference.sample), present)
@@ -199,7 +209,7 @@ def _compare_numbers(name: str, reference: NumericProfile, live: pd.Series[Any])
     low, high = reference.range or (-np.inf, np.inf)
     outside = int(((present < low) | (present > high)).sum())
     counts = bin_counts(present, reference.edges)
-    return FeatureDrift(
+    found = FeatureDrift(
         name=name,
         test="ks",
         statistic=distance,
@@ -210,22 +220,28 @@ def _compare_numbers(name: str, reference: NumericProfile, live: pd.Series[Any])
         missing_share=_share(missing, len(values)),
         reference_missing_share=_share(reference.missing, sum(reference.counts) + reference.missing),
         outside_share=_share(outside, len(present)),
+        measure=reference.measure,
     )
+    if reference.measure != "presence":
+        return found
+    before, after = [sum(reference.counts), reference.missing], [len(present), missing]
+    statistic, p_value, effect = chi_square(before, after)
+    psi = population_stability_index(before, after)
+    return replace(found, test="chi_square", statistic=statistic, p_value=p_value, effect=effect, psi=psi)
 
 
 def _compare_labels(name: str, reference: CategoryProfile, live: pd.Series[Any]) -> FeatureDrift:
-    """Chi-square over the labels of both sides, missing being one of them."""
+    """Chi-square over the labels (or buckets of labels) of both sides, missing being one of them."""
     counts = Counter(as_labels(live))
     missing = counts.pop(None, 0)
     present = {str(label): counts[label] for label in sorted(map(str, counts))}
-    unknown = {label: n for label, n in present.items() if label not in reference.counts}
-    labels = [*reference.counts, *([] if reference.other else unknown)]
-    pooled = sum(unknown.values()) if reference.other else 0
-    before = [*(reference.counts.get(label, 0) for label in labels), reference.other, reference.missing]
-    after = [*(present.get(label, 0) for label in labels), pooled, missing]
+    compared: Mapping[str, int] = in_buckets(present) if reference.in_buckets else present
+    unseen = sorted(compared.keys() - reference.counts.keys(), key=lambda label: (-compared[label], label))
+    labels = [*reference.counts, *sorted(unseen)]
+    before = [*(reference.counts.get(label, 0) for label in labels), reference.missing]
+    after = [*(compared.get(label, 0) for label in labels), missing]
     statistic, p_value, cramers_v = chi_square(before, after)
     outside = {} if reference.allowed is None else present.keys() - set(reference.allowed)
-    unseen = [] if reference.other else sorted(unknown, key=lambda label: (-unknown[label], label))
     return FeatureDrift(
         name=name,
         test="chi_square",
@@ -237,7 +253,7 @@ def _compare_labels(name: str, reference: CategoryProfile, live: pd.Series[Any])
         missing_share=_share(missing, len(live)),
         reference_missing_share=_share(reference.missing, sum(before)),
         outside_share=_share(sum(present[label] for label in outside), len(live) - missing),
-        unseen=tuple(unseen[:SHOWN_UNSEEN]),
+        unseen=() if reference.in_buckets else tuple(unseen[:SHOWN_UNSEEN]),
     )
 
 

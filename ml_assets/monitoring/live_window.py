@@ -38,9 +38,10 @@ class LiveWindow:
     def take(cls, log: PredictionLog, spec: DatasetSpec, bounds: WindowBounds) -> Self:
         """Reads the period `bounds` from the log."""
         period = {"since": bounds.start, "until": bounds.end}
+        columns = {name: spec.columns[name] for name in spec.feature_columns}
         return cls(
             bounds=bounds,
-            rows=log.window(spec.name, columns=spec.feature_columns, **period),
+            rows=log.window(spec.name, columns=columns, **period),
             labelled=log.labelled(spec.name, **period),
             summary=log.summary(spec.name, **period),
         )

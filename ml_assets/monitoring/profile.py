@@ -1,11 +1,17 @@
-"""The reference profile: distributions of features and predictions. Comparing with it belongs in `drift`."""
+"""The reference profile: distributions of features and predictions. Comparing with it belongs in `drift`.
+
+What is no number and no label is measured by one: a date by its days since 1970, a text by its length. What a text
+says is not watched; predictions, which are, tell if it matters.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+import zlib
 from collections import Counter
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,24 +20,31 @@ import pandas as pd
 from ml_assets.datasets.spec import Task
 from ml_assets.errors import ContractViolation
 from ml_assets.evaluation.documents import read_document, write_document
+from ml_assets.features.dates import dates_of, days_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ml_assets.datasets.spec import DatasetSpec
+    from ml_assets.datasets.spec import Column, DatasetSpec
 
 FloatArray = npt.NDArray[np.float64]
 DOCUMENT = "profile.json"
 LARGEST_SAMPLE = 2000
 MOST_CATEGORIES = 200
+BUCKETS = 20
 QUANTILES = 10
 LARGEST = float(np.finfo(np.float64).max)
+DAY_SECONDS: Final = 86_400.0
+FRESH_DAYS: Final = 31.0
+"""A date column whose newest date is no older than this when the profile is made goes along with the calendar."""
+
+Measure = Literal["value", "days", "characters", "presence"]
 
 
 @dataclass(frozen=True)
 class NumericProfile:
-    """Distribution of a number.
+    """Distribution of a number, or of what a date or a text is measured by.
 
     Attributes:
         sample: at most `LARGEST_SAMPLE` present values, drawn without replacement, sorted.
@@ -41,6 +54,8 @@ class NumericProfile:
         missing: values that are NaN or infinite.
         mean: of present values; None if there are none, as is `std` (population).
         range: smallest and largest value by contract.
+        measure: what the numbers are: values themselves, days since the beginning of 1970, or characters of a text;
+            "presence" for days that go along with the calendar, so that later ones are no drift.
     """
 
     sample: tuple[float, ...]
@@ -50,6 +65,7 @@ class NumericProfile:
     mean: float | None
     std: float | None
     range: tuple[float, float] | None = None
+    measure: Measure = "value"
 
 
 @dataclass(frozen=True)
@@ -57,16 +73,17 @@ class CategoryProfile:
     """Distribution of a label.
 
     Attributes:
-        counts: rows by label, the `MOST_CATEGORIES` most frequent.
-        other: rows with a rarer label.
+        counts: rows by label; by bucket (`in_buckets`) where there are more than `MOST_CATEGORIES` labels.
         missing: rows without a label.
         allowed: labels by contract.
+        in_buckets: whether `counts` are by bucket. The most frequent of many labels owe that to chance in part, so that
+            counting them alone would show a drift where there is none; buckets are drawn without a look at the rows.
     """
 
     counts: Mapping[str, int]
-    other: int
     missing: int
     allowed: tuple[str, ...] | None = None
+    in_buckets: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,16 +149,29 @@ def build_profile(
     features: dict[str, NumericProfile | CategoryProfile] = {}
     for name in spec.feature_columns:
         column = spec.columns[name]
-        if column.is_number:
-            features[name] = profile_numbers(as_numbers(table[name]), rng, column.range)
-        else:
+        if column.is_label:
             features[name] = profile_labels(as_labels(table[name]), column.allowed)
+        else:
+            features[name] = _profile_measured(column, table[name], rng, created_at)
     prediction: NumericProfile | CategoryProfile | None = None
     if predictions is not None and spec.task is Task.REGRESSION:
         prediction = profile_numbers(as_numbers(pd.Series(predictions)), rng)
     elif predictions is not None:
         prediction = profile_labels(as_labels(pd.Series(predictions)), spec.labels or None)
     return Profile(spec.name, features, prediction, len(table), data_hash, created_at)
+
+
+def _profile_measured(
+    column: Column, values: pd.Series[Any], rng: np.random.Generator, created_at: float
+) -> NumericProfile:
+    """Profile of a number, date or text."""
+    kind: Measure = "characters" if column.dtype == "text" else "days" if column.dtype == "date" else "value"
+    found = profile_numbers(measured(kind, values), rng, column.range)
+    if kind != "days":
+        return replace(found, measure=kind)
+    fresh = bool(found.edges) and found.edges[-1] >= created_at / DAY_SECONDS - FRESH_DAYS
+    period = as_days(pd.Series(column.period)).tolist() if column.period else None
+    return replace(found, measure="presence" if fresh else kind, range=period and (period[0], period[1]))
 
 
 def profile_numbers(
@@ -170,15 +200,41 @@ def profile_numbers(
 def profile_labels(labels: Sequence[str | None], allowed: tuple[str, ...] | None = None) -> CategoryProfile:
     """Profile of `labels`; None means missing."""
     counts = Counter(label for label in labels if label is not None)
-    kept = dict(sorted(counts.most_common(MOST_CATEGORIES)))
-    present = sum(counts.values())
-    return CategoryProfile(kept, present - sum(kept.values()), len(labels) - present, allowed)
+    missing = len(labels) - counts.total()
+    if len(counts) <= MOST_CATEGORIES:
+        return CategoryProfile(dict(sorted(counts.items())), missing, allowed)
+    return CategoryProfile(dict(sorted(in_buckets(counts).items())), missing, allowed, in_buckets=True)
+
+
+def in_buckets(counts: Mapping[str, int]) -> Counter[str]:
+    """Rows by bucket, of rows by label."""
+    found: Counter[str] = Counter()
+    for label, rows in counts.items():
+        found[f"bucket {zlib.crc32(label.encode(errors='replace')) % BUCKETS}"] += rows
+    return found
 
 
 def as_numbers(column: pd.Series[Any]) -> FloatArray:
     """float64 array of a column; what is missing, infinite or no number is NaN."""
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def measured(measure: Measure, column: pd.Series[Any]) -> FloatArray:
+    """float64 array (n,) of what a column is measured by; NaN where it has none."""
+    if measure in ("days", "presence"):
+        return as_days(column)
+    if measure == "characters":
+        return np.array([len(v) if isinstance(v, str) else np.nan for v in column], dtype=np.float64)
+    return as_numbers(column)
+
+
+def as_days(column: pd.Series[Any]) -> FloatArray:
+    """Days since the beginning of 1970 (UTC), fractions included; NaN for what is no date."""
+    if not pd.api.types.is_datetime64_any_dtype(column.dtype):
+        dates = column.map(lambda value: value if isinstance(value, dt.date) else None)
+        column = pd.to_datetime(dates, errors="coerce", utc=True)
+    return days_of(dates_of(column))
 
 
 def as_labels(column: pd.Series[Any]) -> list[str | None]:

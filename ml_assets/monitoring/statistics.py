@@ -36,9 +36,9 @@ def population_stability_index(reference: npt.ArrayLike, live: npt.ArrayLike) ->
 def kolmogorov_smirnov(reference: FloatArray, live: FloatArray) -> tuple[float, float]:
     """Two-sample KS statistic (largest distance of distribution functions, 0 to 1), asymptotic p-value.
 
-    With ties the p-value is too large rather than too small. (0, 1) if a sample is empty.
+    With ties the p-value is too large rather than too small. (0, 1) if a sample is empty or both have one value.
     """
-    if len(reference) == 0 or len(live) == 0:
+    if len(reference) == 0 or len(live) == 0 or len(reference) + len(live) == 2:
         return 0.0, 1.0
     found = stats.ks_2samp(reference, live, method="asymp")
     return float(found.statistic), float(found.pvalue)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from ml_assets.errors import IntegrityError
+from ml_assets.errors import IntegrityError, UnknownNameError, UserError
 from ml_assets.home import Home
 from ml_assets.resources.tracking import mlflow_client, tracking_lock, ui_address
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
     from ml_assets.serving.host import ChampionRef
+    from mlflow import MlflowClient
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -31,6 +31,8 @@ class Origin:
         model_sha256: hash of the pipeline file; it is loaded only if its bytes still match.
         model_path: the pipeline file below the home's `data`.
         fold_scores: primary metric on each fold.
+        data_version: id of the raw table's version; empty where it is not known, as in older registrations.
+        seed: of splits and fit; None where it is not known.
     """
 
     dataset: str
@@ -45,6 +47,8 @@ class Origin:
     cv_score: float
     test_score: float
     fold_scores: tuple[float, ...]
+    data_version: str = ""
+    seed: int | None = None
 
     def tags(self) -> dict[str, str]:
         """The origin as MLflow's tags, each value as JSON or as the string it is."""
@@ -66,16 +70,16 @@ class Registration:
         Raises:
             IntegrityError: it lacks the tags that say where it comes from.
         """
-        missing = [f.name for f in fields(Origin) if f.name not in version.tags]
+        missing = [f.name for f in fields(Origin) if f.default is MISSING and f.name not in version.tags]
         if missing:
             raise IntegrityError(
                 f"version {version.version} of '{version.name}' was not registered by ml_assets (no tag "
                 f"'{missing[0]}'): point the alias at a version that was"
             )
-        tags = {f.name: version.tags[f.name] for f in fields(Origin)}
-        numbers = {name: json.loads(tags[name]) for name in ("cv_score", "test_score")}
+        tags: dict[str, Any] = {f.name: version.tags[f.name] for f in fields(Origin) if f.name in version.tags}
+        numbers = {name: json.loads(tags[name]) for name in ("cv_score", "test_score", "seed") if name in tags}
         scores = tuple(json.loads(tags["fold_scores"]))
-        return cls(str(version.version), str(version.run_id), Origin(**{**tags, **numbers, "fold_scores": scores}))
+        return cls(str(version.version), str(version.run_id), Origin(**(tags | numbers | {"fold_scores": scores})))
 
     @property
     def label(self) -> str:
@@ -124,6 +128,34 @@ def registered(client: MlflowClient, dataset: str, alias: str) -> Registration |
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
+
+
+def registrations(client: MlflowClient, dataset: str) -> tuple[Registration, ...]:
+    """Every version of `dataset` that was registered by ml_assets, the oldest first."""
+    found: list[ModelVersion] = []
+    page: str | None = None
+    while page is None or page:
+        some = client.search_model_versions(f"name = '{dataset}'", max_results=1000, page_token=page)
+        found, page = [*found, *some], some.token or ""
+    ours = [v for v in found if all(f.name in v.tags for f in fields(Origin) if f.default is MISSING)]
+    return tuple(sorted((Registration.of(v) for v in ours), key=lambda r: int(r.version)))
+
+
+def find_registration(client: MlflowClient, dataset: str, name: str) -> Registration:
+    """The version of `dataset` that is called `name`: its number, or an alias such as "champion".
+
+    Raises:
+        UserError: there is none registered.
+        UnknownNameError: there is none of that name.
+    """
+    known = registrations(client, dataset)
+    if not known:
+        raise UserError(f"{dataset} has no registered model yet: run `ml-assets run {dataset}`")
+    numbered = {registration.version: registration for registration in known}
+    found = numbered.get(name) or registered(client, dataset, name)
+    if found is None:
+        raise UnknownNameError(f"model version of {dataset}", name, [CHAMPION, CHALLENGER, *numbered])
+    return found
 
 
 def register(client: MlflowClient, run: Run, origin: Origin) -> Registration:

@@ -14,10 +14,13 @@ from ml_assets.artifacts import ArtifactStore, StoredArtifact
 from ml_assets.errors import StorageError
 from ml_assets.home import Home
 
+RAW_TABLE = "raw_table"
+"""The asset that keeps its own versions, below `raw`."""
+
 FOLDERS = {
-    "raw_table": "raw",
     "clean_table": "processed",
     "splits": "processed",
+    "data_profile": "reports",
     "features": "processed",
     "tuned_params": "models",
     "model": "models",
@@ -70,6 +73,8 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             StorageError: nothing at all is stored.
         """
         store, key = artifact_store(), context.asset_key
+        if key.path[-1] == RAW_TABLE:
+            return current_raw_table(key)
         if not context.has_asset_partitions:
             return store.load(artifact_key(key))
         places = {p: artifact_key(key, p) for p in context.asset_partition_keys}
@@ -77,6 +82,22 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         if not there:
             raise StorageError(_not_there(key, *places))
         return PartitionValues(key, there)
+
+
+def current_raw_table(key: dg.AssetKey) -> Any:
+    """The raw table that was accepted last, as Polars.
+
+    Raises:
+        StorageError: there is none yet.
+        IntegrityError: the files that hold it were changed.
+    """
+    from ml_assets.datasets.state import table_versions
+
+    versions = table_versions(Home.current(), key.path[0])
+    version = versions.current()
+    if version is None:
+        raise StorageError(f"'{key.to_user_string()}' is not there yet: materialize it first")
+    return versions.read(version)
 
 
 class PartitionValues(dict[str, Any]):

@@ -135,15 +135,15 @@ def _is_not_about_pickles(record: logging.LogRecord) -> bool:
 
 
 def signature(spec: DatasetSpec) -> ModelSignature:
-    """What the model takes and gives, from the contract."""
+    """What the model takes and gives, from the contract: the types of the clean table, booleans as 0 and 1."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
+    kinds = {"float": "double", "boolean": "double", "category": "string", "text": "string", "date": "datetime"}
+
     def kind(name: str) -> str:
         column = spec.columns[name]
-        if column.dtype == "category":
-            return "string"
-        return "long" if column.dtype == "integer" and not column.missing_share else "double"
+        return kinds.get(column.dtype) or ("double" if column.missing_share else "long")
 
     inputs = Schema([ColSpec(kind(n), n, required=not spec.columns[n].missing_share) for n in spec.feature_columns])
     return ModelSignature(inputs, Schema([ColSpec("double" if spec.columns[spec.target].is_number else "string")]))

@@ -148,7 +148,9 @@ def _dataset_document(spec: DatasetSpec, hosted: Hosted) -> dict[str, Any]:
     fields = []
     for name in spec.feature_columns:
         column = spec.columns[name]
-        described = column.model_dump(mode="json", include={"dtype", "unit", "description", "range", "allowed"})
+        described = column.model_dump(
+            mode="json", include={"dtype", "unit", "description", "range", "period", "allowed"}
+        )
         fields.append({"name": name, "nullable": column.missing_share > 0, **described})
     return {
         "name": spec.name,

@@ -6,8 +6,10 @@ and shared belongs in `log_database`.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +18,12 @@ from ml_assets.serving.log_database import LogDatabase
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
+
+    from ml_assets.datasets.spec import Column
 
 ANSWERED, REFUSED, FAILED = "answered", "refused", "failed"
 WINDOW_COLUMNS = ("prediction", "request_id", "position", "model_version", "received_at")
@@ -81,11 +85,11 @@ class PredictionLog:
 
         Args:
             request: what was asked; `row_count` is that of `rows` if it was answered.
-            rows: feature values by name; JSON numbers, strings or None.
+            rows: feature values by name; numbers, booleans, strings, dates or None.
             predictions: each with `prediction` and, for a class, `probabilities`.
         """
         numbered = [
-            (request.request_id, i, json.dumps(row), json.dumps(answer))
+            (request.request_id, i, json.dumps(row, default=dt.datetime.isoformat), json.dumps(answer))
             for i, (row, answer) in enumerate(zip(rows, predictions, strict=True))
         ]
         with self._database.transaction() as connection:
@@ -110,13 +114,24 @@ class PredictionLog:
                 [(x.request_id, x.position, json.dumps(x.label), received_at) for x in labels],
             )
 
-    def window(self, dataset: str, *, since: float, until: float | None = None, columns: Sequence[str]) -> pd.DataFrame:
+    def window(
+        self, dataset: str, *, since: float, until: float | None = None, columns: Sequence[str] | Mapping[str, Column]
+    ) -> pd.DataFrame:
         """Answered rows of a period, oldest first: `columns` (None if never logged), then `WINDOW_COLUMNS`.
+
+        Args:
+            dataset: whose rows.
+            since: start of the period.
+            until: its end, now if not given.
+            columns: features; where their contract is given they have the dtypes of training, and a value that was
+                logged under another contract and no longer fits is missing.
 
         Raises:
             ContractError: a feature is named like one of `WINDOW_COLUMNS`.
         """
         import pandas as pd
+
+        from ml_assets.serving.rows import typed_column
 
         clashing = sorted(set(columns) & set(WINDOW_COLUMNS))
         if clashing:
@@ -126,7 +141,9 @@ class PredictionLog:
             )
         found = self._answered_rows(dataset, since, until)
         features = [json.loads(row["features"]) for row in found]
-        table = {name: [values.get(name) for values in features] for name in columns}
+        table: dict[str, Any] = {name: [values.get(name) for values in features] for name in columns}
+        if isinstance(columns, Mapping):
+            table = {name: typed_column(columns[name], values) for name, values in table.items()}
         table["prediction"] = [json.loads(row["prediction"])["prediction"] for row in found]
         for name in WINDOW_COLUMNS[1:]:
             table[name] = [row[name] for row in found]

@@ -7,6 +7,7 @@ to find.
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,10 +16,13 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
+from ml_assets.datasets.cells import MAX_CELL_BYTES, MAX_TEXT_BYTES
 from ml_assets.errors import ContractViolation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from ml_assets.datasets.spec import Column, DatasetSpec
 
@@ -58,8 +62,9 @@ class RowValidator:
     """Checks the rows of requests against one contract.
 
     A row names every feature. Only a feature that may be missing by contract may be null or left out. Numbers
-    are finite JSON numbers (an integer may be written 3.0), categories are strings, among `allowed` where
-    that is given.
+    are finite JSON numbers (an integer may be written 3.0), booleans true, false, 1 or 0, dates strings by ISO
+    8601, categories strings, among `allowed` where that is given, and texts any strings. As in files, blanks around
+    a label are no part of it, and a string of nothing but blanks, or one of `missing_texts`, is missing.
     """
 
     def __init__(self, spec: DatasetSpec) -> None:
@@ -68,7 +73,7 @@ class RowValidator:
         for i, name in enumerate(spec.feature_columns):
             column = spec.columns[name]
             optional = column.missing_share > 0
-            kind = value_type(column) | None if optional else value_type(column)
+            kind = value_type(column, optional=optional)
             fields[f"f{i}"] = (kind, Field(None, alias=name) if optional else Field(alias=name))
         row: type[BaseModel] = create_model("Row", __config__=_STRICT, **fields)
         rows = Annotated[list[row], Field(min_length=1, max_length=MAXIMUM_ROWS)]
@@ -76,6 +81,8 @@ class RowValidator:
 
     def parse(self, body: bytes) -> list[dict[str, Any]]:
         """Rows of the JSON text `{"rows": [{…}]}`, each with every feature in contract order.
+
+        Values are float, int, bool, str, None, and for dates `datetime` in UTC without an offset.
 
         Raises:
             RowsError: the text is no such JSON, or a row breaks the contract.
@@ -125,34 +132,91 @@ class LabelValidator:
         return value
 
 
-def value_type(column: Column) -> Any:
-    """Pydantic type of a value that is present in `column`."""
-    if column.dtype == "category":
-        return Literal[column.allowed] if column.allowed else str
-    if column.dtype == "integer":
-        limits = np.iinfo(np.int64)
-        return Annotated[int, BeforeValidator(_integral), Field(ge=int(limits.min), le=int(limits.max))]
-    return Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
+def value_type(column: Column, *, optional: bool = False) -> Any:
+    """Pydantic type of a value of `column`, or of one that may be missing."""
+    kind, read = _type_and_reader(column)
+    return Annotated[kind | None if optional else kind, BeforeValidator(read)]
+
+
+def _type_and_reader(column: Column) -> tuple[Any, Callable[[object], object]]:
+    """What a present value has to be, once the function has made it of what JSON carries."""
+    match column.dtype:
+        case "category":
+            return Literal[column.allowed] if column.allowed else str, _label_reader(column, MAX_CELL_BYTES)
+        case "text":
+            return str, _label_reader(column, MAX_TEXT_BYTES)
+        case "date":
+            return dt.datetime, _written_moment
+        case "boolean":
+            return bool, _truth
+        case "integer":
+            limits = np.iinfo(np.int64)
+            return Annotated[int, Field(ge=int(limits.min), le=int(limits.max))], _integral
+    return Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)], lambda value: value
 
 
 def rows_to_frame(spec: DatasetSpec, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Table (rows, features in contract order) as training sees it.
+    """Table (rows, features in contract order) as training sees it, in the dtypes of `datasets.raw.to_pandas`.
 
-    Floats, and integers that may be missing, are float64 with NaN for null; other integers are int64;
-    categories are object with None for null.
+    Floats, booleans (0 and 1), and integers that may be missing are float64 with NaN for null; other integers are
+    int64; labels and texts are object with None for null, dates datetime64[us] with NaT.
     """
     return pd.DataFrame(
-        {
-            name: pd.Series([row.get(name) for row in rows], dtype=_dtype(spec.columns[name]))
-            for name in spec.feature_columns
-        }
+        {name: typed_column(spec.columns[name], [row.get(name) for row in rows]) for name in spec.feature_columns}
     )
 
 
-def _dtype(column: Column) -> Any:
-    if not column.is_number:
-        return object
-    return np.int64 if column.dtype == "integer" and column.missing_share == 0 else np.float64
+def typed_column(column: Column, values: Sequence[Any]) -> NDArray[Any]:
+    """`values` (n,) of requests, or of the log, as training sees them; one that `column` cannot have is missing."""
+    if column.is_number:
+        numbers = [value if isinstance(value, int | float) else None for value in values]
+        whole = column.dtype == "integer" and column.missing_share == 0 and None not in numbers
+        return np.array(numbers, dtype=np.int64 if whole else np.float64)
+    if column.dtype == "date":
+        return np.array([_logged_moment(value) for value in values], dtype="datetime64[us]")
+    return np.array([value if isinstance(value, str) else None for value in values], dtype=object)
+
+
+def _logged_moment(value: object) -> dt.datetime | None:
+    try:
+        return _moment(value) if isinstance(value, str | dt.datetime) else None
+    except ValueError:
+        return None
+
+
+def _label_reader(column: Column, most_bytes: int) -> Callable[[object], object]:
+    def read(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        bare = value.strip()
+        if not bare or bare in column.missing_texts:
+            return None
+        if len(value.encode()) > most_bytes:
+            raise ValueError(f"has to be a string of at most {most_bytes} bytes")
+        if "\0" in value:
+            raise ValueError("has to be a string without zero bytes")
+        return bare if column.dtype == "category" else value
+
+    return read
+
+
+def _moment(value: str | dt.datetime) -> dt.datetime:
+    """A date by ISO 8601 as `datetime` in UTC without an offset."""
+    try:
+        found = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(value.strip())
+        return found if found.tzinfo is None else found.astimezone(dt.UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("has to be a date by ISO 8601, such as 2024-01-31 or 2024-01-31T12:00:00+01:00") from error
+
+
+def _written_moment(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return _moment(value) if value.strip() else None
+
+
+def _truth(value: object) -> object:
+    return bool(value) if isinstance(value, int | float) and value in (0, 1) else value
 
 
 def _integral(value: object) -> object:
@@ -170,4 +234,4 @@ def _request_message(kind: str, place: tuple[int | str, ...], message: str) -> s
 
 
 def _plain(message: str) -> str:
-    return message.replace("Input should be", "has to be")
+    return message.removeprefix("Value error, ").replace("Input should be", "has to be")

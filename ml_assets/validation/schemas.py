@@ -1,6 +1,7 @@
 """Contracts as pandera schemas, one a rule, and where a table fails one. Wording is `contract_checks`.
 
-Every schema expects a table numbered from 0, so that pandera's failure cases name positions.
+A table's structure is tested by a Polars schema on no rows. Of the values pandera gets those of columns that the
+expressions of `rules` could not clear, as pandas columns whose index says at which positions the rows are.
 """
 
 from __future__ import annotations
@@ -11,21 +12,29 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+import pandera.polars as pap
+
+from ml_assets.datasets.raw import polars_type
+from ml_assets.validation.rules import naive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    import polars as pl
+
     from ml_assets.datasets.spec import Column, DatasetSpec
 
 LARGEST: Final = sys.float_info.max
+_LARGEST_INTEGER: Final = 2.0**63
 
 
-def failures(schema: pa.DataFrameSchema, table: pd.DataFrame) -> pd.DataFrame:
+def failures(schema: pa.DataFrameSchema | pap.DataFrameSchema, table: pd.DataFrame | pl.DataFrame) -> pd.DataFrame:
     """What breaks `schema`: columns `column`, `value`, `position` (-1 for a whole column) and `check`."""
     try:
         schema.validate(table, lazy=True)
     except pa.errors.SchemaErrors as errors:
-        cases = errors.failure_cases
+        found = errors.failure_cases
+        cases = found if isinstance(found, pd.DataFrame) else pd.DataFrame(found.to_dict(as_series=False))
         return pd.DataFrame(
             {
                 "column": cases["column"].astype(object),
@@ -34,100 +43,93 @@ def failures(schema: pa.DataFrameSchema, table: pd.DataFrame) -> pd.DataFrame:
                 "check": cases["check"].astype(str),
             }
         ).sort_values(["column", "position"], kind="stable", ignore_index=True)
+    return no_failures()
+
+
+def no_failures() -> pd.DataFrame:
+    """What `failures` gives for a table that keeps its schema."""
     return pd.DataFrame({"column": [], "value": [], "position": [], "check": []})
 
 
-def structure(spec: DatasetSpec, names: Iterable[str]) -> pa.DataFrameSchema:
-    """Columns `names` and no others, each of the contract's type."""
+def structure(spec: DatasetSpec, names: Iterable[str]) -> pap.DataFrameSchema:
+    """Columns `names` and no others, each of the type that a raw table has for it; for a Polars frame."""
+    return pap.DataFrameSchema(
+        {name: pap.Column(polars_type(spec.columns[name]), nullable=True) for name in names}, strict=True
+    )
+
+
+def pandas_structure(spec: DatasetSpec, names: Iterable[str]) -> pa.DataFrameSchema:
+    """Columns `names` and no others, each of the contract's type; for a pandas frame."""
     return pa.DataFrameSchema({name: _type_of(spec.columns[name]) for name in names}, strict=True)
 
 
-def ranges(spec: DatasetSpec, names: Iterable[str]) -> pa.DataFrameSchema:
-    """Numbers inside their range, or finite where there is none; infinite targets are `finite_target`'s."""
-    columns = {}
-    for name in names:
-        column = spec.columns[name]
-        if column.is_number:
-            lowest, highest = column.range or (-LARGEST, LARGEST)
-            infinite = name == spec.target
-            columns[name] = _checked(_within(lowest, highest, infinite=infinite), "ranges")
-    return pa.DataFrameSchema(columns)
+def value_rules(spec: DatasetSpec, name: str) -> pa.DataFrameSchema:
+    """Values of one column in their range, finite where there is none, in their period, and among those allowed."""
+    column = spec.columns[name]
+    checks = []
+    if column.is_number:
+        checks.append(_between(*(column.range or (-LARGEST, LARGEST)), name="range"))
+    if column.period is not None:
+        checks.append(_between(*(np.datetime64(naive(moment), "us") for moment in column.period), name="period"))
+    if column.allowed is not None:
+        checks.append(pa.Check.isin(column.allowed, name="allowed"))
+    return pa.DataFrameSchema({name: pa.Column(None, checks, nullable=True)})
 
 
-def allowed_values(spec: DatasetSpec, names: Iterable[str]) -> pa.DataFrameSchema:
-    """Labels among those the contract allows."""
-    allowed = {name: spec.columns[name].allowed for name in names}
-    return pa.DataFrameSchema(
-        {
-            name: pa.Column(None, pa.Check.isin(values, name="allowed_values"), nullable=True)
-            for name, values in allowed.items()
-            if values is not None
-        }
-    )
+def present(name: str) -> pa.DataFrameSchema:
+    """No missing value in one column."""
+    return pa.DataFrameSchema({name: _checked(lambda values: values.notna(), "missing")})
 
 
-def missing_share(spec: DatasetSpec, names: Iterable[str]) -> pa.DataFrameSchema:
-    """At most the promised share of missing values; all missing values of a column over it fail."""
-    return pa.DataFrameSchema(
-        {name: _checked(_present(spec.columns[name].missing_share), "missing_share") for name in names}
-    )
+def finite(name: str) -> pa.DataFrameSchema:
+    """No infinite value in one column."""
+    return pa.DataFrameSchema({name: _checked(lambda values: ~np.isinf(values), "infinite")})
 
 
-def repeats(table: pd.DataFrame, columns: list[str], *, share: float = 0.0) -> pd.DataFrame:
-    """Failures of "no row repeats an earlier one in `columns`", empty while their share is at most `share`.
+def unmarked(name: str) -> pa.DataFrameSchema:
+    """No True in a column of Booleans that marks what a rule on whole rows has found.
 
-    pandera is given one column that says which rows repeat: on whole rows it would report each cell.
+    pandera is given marks because it would report each cell of a row that repeats another.
     """
-    copies = pd.DataFrame({"repeated": table.duplicated(subset=columns)})
-    rule = pa.Check(lambda values: ~values | bool(values.mean() <= share), name="repeats")
-    return failures(pa.DataFrameSchema({"repeated": pa.Column(bool, rule)}), copies)
-
-
-def finite_target(spec: DatasetSpec) -> pa.DataFrameSchema:
-    """A target that is there (up to the share the contract lets be missing) and finite."""
-    present = _present(spec.columns[spec.target].missing_share)
-    checks = [pa.Check(present, name="missing", ignore_na=False)]
-    if spec.columns[spec.target].is_number:
-        checks.append(pa.Check(lambda values: ~np.isinf(values), name="infinite"))
-    return pa.DataFrameSchema({spec.target: pa.Column(None, checks, nullable=True)})
-
-
-def _type_of(column: Column) -> pa.Column:
-    if column.dtype == "float":
-        return pa.Column("float64", nullable=True)
-    if column.dtype == "integer":
-        return pa.Column(None, pa.Check(_whole, name="whole numbers", ignore_na=False), nullable=True)
-    return pa.Column(None, pa.Check(_labels, name="labels", ignore_na=False), nullable=True)
-
-
-def _whole(values: pd.Series) -> pd.Series:
-    if not pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
-        return pd.Series(False, index=values.index)
-    numbers = values.astype("float64")
-    return numbers.isna() | np.isinf(numbers) | (numbers == np.floor(numbers))
-
-
-def _labels(values: pd.Series) -> pd.Series:
-    return values.isna() | values.map(lambda value: isinstance(value, str)).astype(bool)
-
-
-def _present(share: float) -> Callable[[pd.Series], pd.Series]:
-    return lambda values: values.notna() | bool(values.isna().mean() <= share)
-
-
-def _within(lowest: float, highest: float, *, infinite: bool) -> Callable[[pd.Series], pd.Series]:
-    def within(values: pd.Series) -> pd.Series:
-        inside = values.isna() | values.between(lowest, highest)
-        return inside | np.isinf(values) if infinite else inside
-
-    return within
-
-
-def _checked(rule: Callable[[pd.Series], Any], name: str) -> pa.Column:
-    return pa.Column(None, pa.Check(rule, name=name, ignore_na=False), nullable=True)
+    return pa.DataFrameSchema({name: pa.Column(bool, pa.Check(lambda marks: ~marks, name=name))})
 
 
 def row_count(spec: DatasetSpec) -> pa.DataFrameSchema:
     """As many rows as the contract asks for."""
     lowest, highest = spec.row_count.minimum, spec.row_count.maximum or sys.maxsize
     return pa.DataFrameSchema(checks=pa.Check(lambda table: lowest <= len(table) <= highest, name="row_count"))
+
+
+def _type_of(column: Column) -> pa.Column:
+    if column.dtype == "float":
+        return pa.Column("float64", nullable=True)
+    rule = {"integer": _whole, "boolean": _binary, "date": _dates}.get(column.dtype, _labels)
+    return pa.Column(None, pa.Check(rule, name=column.dtype, ignore_na=False), nullable=True)
+
+
+def _whole(values: pd.Series) -> pd.Series:
+    if not pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
+        return pd.Series(False, index=values.index)
+    numbers = values.astype("float64")
+    return numbers.isna() | ((numbers == np.floor(numbers)) & (numbers.abs() < _LARGEST_INTEGER))
+
+
+def _binary(values: pd.Series) -> pd.Series:
+    return values.isna() | (values.isin([0, 1]) & pd.api.types.is_numeric_dtype(values.dtype))
+
+
+def _dates(values: pd.Series) -> pd.Series:
+    kind = values.dtype
+    return pd.Series(isinstance(kind, np.dtype) and kind.kind == "M", index=values.index) | values.isna()
+
+
+def _labels(values: pd.Series) -> pd.Series:
+    return values.isna() | values.map(lambda value: isinstance(value, str)).astype(bool)
+
+
+def _between(lowest: Any, highest: Any, *, name: str) -> pa.Check:
+    return pa.Check(lambda values: values.between(lowest, highest), name=name, ignore_na=True)
+
+
+def _checked(rule: Callable[[pd.Series], Any], name: str) -> pa.Column:
+    return pa.Column(None, pa.Check(rule, name=name, ignore_na=False), nullable=True)

@@ -60,7 +60,17 @@ def test_contract_checks_block_and_watching_checks_do_not() -> None:
     blocking = {key.name for key in graph.asset_check_keys if graph.get(key).blocking}
     warning = {key.name for key in graph.asset_check_keys if not graph.get(key).blocking}
     assert {"schema", "ranges", "allowed_values", "uniqueness", "missing_share", "row_count", "target"} <= blocking
-    assert warning == {"answers_with_champion", "no_drift"}
+    compared = {"row_count_change", "label_noise", "target_drift", "feature_drift", "freshness"}
+    assert warning == {"answers_with_champion", "no_drift", "leakage", "fitted_inside", *compared}
+
+
+def test_a_contract_lets_a_check_block_or_turns_it_off() -> None:
+    iris = load_contracts()["iris"].model_copy(update={"checks": {"label_noise": "block", "feature_drift": "off"}})
+    graph = build_defs(contracts={"iris": iris}).resolve_asset_graph()
+    checks = {key.name: graph.get(key).blocking for key in graph.asset_check_keys}
+    assert checks["label_noise"]
+    assert "feature_drift" not in checks
+    assert not checks["target_drift"]
 
 
 def test_named_jobs_sensors_and_a_schedule_that_is_off() -> None:
@@ -76,7 +86,7 @@ def test_raising_a_contract_changes_the_code_version_of_what_it_decides() -> Non
     changed = build_defs(contracts={"iris": iris.model_copy(update={"folds": 4})})
     before = {spec.key: spec.code_version for spec in defs.resolve_all_asset_specs()}
     moved = {spec.key.path[-1] for spec in changed.resolve_all_asset_specs() if spec.code_version != before[spec.key]}
-    assert moved == {"raw_table", "clean_table", "splits", "features", "model_card"}
+    assert moved == {"raw_table", "data_profile", "clean_table", "splits", "features", "model_card"}
 
 
 @pytest.mark.parametrize("job", sorted(JOBS))

@@ -10,9 +10,13 @@ import dagster as dg
 import pytest
 
 from ml_assets.automation.instance import open_instance
+from ml_assets.datasets.arrivals import intake_lock
+from ml_assets.datasets.contracts import load_contract
+from ml_assets.datasets.intake import source_state
 from ml_assets.definitions import defs
 from ml_assets.home import Home
 from ml_assets.serving.prediction_log import LoggedRequest, PredictionLog
+from ml_assets_tests.intake_world import take
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width,species\n"
 Tick = Callable[[], list[dg.RunRequest]]
@@ -67,16 +71,65 @@ def test_each_new_state_of_the_folder_is_one_request_even_when_it_was_there_befo
     assert first.tags["dagster/asset_partition_range_start"] < first.tags["dagster/asset_partition_range_end"]
 
 
-def test_a_file_that_is_still_being_copied_waits_and_odd_names_are_nobodys(
+def test_a_file_that_is_still_being_copied_waits_and_unfinished_names_are_nobodys(
     home: Path, instance: dg.DagsterInstance
 ) -> None:
     tick = ticking("incoming_files", instance)
     growing = drop(home, "a.csv", age=0.0)
-    for name in ("~a.csv", ".hidden.csv", "notes.txt"):
+    for name in ("~a.csv", ".hidden.csv", "b.csv.part"):
         drop(home, name)
     assert tick() == []
     os.utime(growing, (growing.stat().st_mtime - 60,) * 2)
     assert len(tick()) == 1
+
+
+def test_files_that_a_run_took_or_refused_are_asked_for_once_and_never_again(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    tick = ticking("incoming_files", instance)
+    made(instance, home)
+    drop(home, "a.csv")
+    drop(home, "b.csv").write_text("no table")
+    os.utime(home / "data" / "incoming" / "iris" / "b.csv", (1, 1))
+    assert len(tick()) == 1
+    report = take(load_contract("iris"), Home(home))
+    assert [file.outcome for file in report.files] == ["accepted", "refused"]
+    made(instance, home)
+    assert tick() == []
+    assert tick() == []
+    drop(home, "c.csv").write_text("no table either")
+    os.utime(home / "data" / "incoming" / "iris" / "c.csv", (1, 1))
+    assert len(tick()) == 1
+
+
+def test_files_that_are_gone_while_a_run_is_under_way_are_left_to_it_and_asked_for_again_if_it_fails(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    tick = ticking("incoming_files", instance)
+    made(instance, home)
+    drop(home, "a.csv")
+    assert len(tick()) == 1
+    raw_table = frozenset({dg.AssetKey(["iris", "raw_table"])})
+    run = dg.DagsterRun(job_name="j", status=dg.DagsterRunStatus.STARTED, asset_selection=raw_table)
+    instance.add_run(run)
+    with intake_lock(Home(home), "iris"):
+        drop(home, "b.csv")
+        assert tick() == [], "they are being taken"
+    (home / "data" / "incoming" / "iris" / "b.csv").unlink()
+    take(load_contract("iris"), Home(home))
+    assert tick() == [], "the run is not done"
+    instance.report_run_failed(run)
+    (again,) = tick()
+    assert again.asset_selection is not None
+    assert dg.AssetKey(["iris", "raw_table"]) in again.asset_selection
+    assert tick() == []
+
+
+def made(instance: dg.DagsterInstance, home: Path) -> None:
+    """What a run records that made the raw table of what is accepted."""
+    state = source_state(load_contract("iris"), Home(home), "embedded", waiting=False)
+    key = dg.AssetKey(["iris", "raw_table"])
+    instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata={"source_fingerprint": state}))
 
 
 def test_live_rows_are_looked_at_once_enough_came_and_again_when_the_log_began_anew(

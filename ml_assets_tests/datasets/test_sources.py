@@ -15,9 +15,9 @@ import pytest
 
 from ml_assets import home
 from ml_assets.datasets import sources
+from ml_assets.datasets.contracts import load_contract
 from ml_assets.datasets.download import Patience
 from ml_assets.datasets.sources import fetch_sources, gunzip
-from ml_assets.datasets.contracts import load_contract
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import SourceError, StorageError
 

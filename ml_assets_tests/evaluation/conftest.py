@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from evaluation_worlds import World, california_world, iris_world
+from evaluation_worlds import World, boston_world, california_world, iris_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,11 @@ def iris() -> World:
 @pytest.fixture(scope="session")
 def california() -> World:
     return california_world()
+
+
+@pytest.fixture(scope="session")
+def boston() -> World:
+    return boston_world()
 
 
 @pytest.fixture

@@ -14,11 +14,13 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ml_assets.datasets.cleaning import clean
 from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.evaluation.baseline import Baseline, baseline
 from ml_assets.evaluation.comparison import Leaderboard, compare
 from ml_assets.evaluation.evaluate import evaluate, true_values
 from ml_assets.home import embedded_folder
+from ml_assets_tests.canonical import canonical
 
 if TYPE_CHECKING:
     from ml_assets.evaluation.record import Evaluation
@@ -133,6 +135,16 @@ def _world(spec: DatasetSpec, table: pd.DataFrame, families: dict[str, object]) 
         baseline=baseline(spec, table, splits),
         trials=fake_trials(evaluations),
     )
+
+
+def canonical_world(name: str, families: dict[str, object]) -> World:
+    """A built-in dataset as its own contract has it, cleaned."""
+    spec, raw = canonical(name)
+    return _world(spec, clean(spec, raw).table, families)
+
+
+def boston_world() -> World:
+    return canonical_world("boston_housing", {"linear": make_pipeline(StandardScaler(), LinearRegression())})
 
 
 def iris_world() -> World:

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import re
 from functools import cache
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
-from evaluation_worlds import spec_of
+from evaluation_worlds import canonical_world, spec_of
+from sklearn.dummy import DummyClassifier, DummyRegressor
 
+from ml_assets.datasets.cleaning import clean
+from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.errors import IntegrityError
 from ml_assets.evaluation.card import Card, model_card
+from ml_assets.evaluation.card_content import columns_table, limits
+from ml_assets.evaluation.card_data import duplicates_sentence
 from ml_assets.evaluation.plots import card_plots
+from ml_assets_tests.canonical import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,10 +66,18 @@ def card_of(world: World) -> Card:
         world.spec,
         world.board,
         world.evaluations,
+        table=world.table,
         plots=plots,
         lineage={"Dagster run": "run-123"},
         baseline=world.baseline,
     )
+
+
+def data_section(name: str) -> str:
+    """The card of a built-in dataset whose model always answers the same, from the data on."""
+    constant = DummyRegressor() if canonical(name)[0].task is Task.REGRESSION else DummyClassifier(strategy="prior")
+    html = card_of(canonical_world(name, {"constant": constant})).html
+    return html[html.index('<h2 id="data">') :]
 
 
 def test_the_card_says_what_a_manager_and_an_engineer_need(california: World) -> None:
@@ -110,10 +126,68 @@ def test_the_card_is_one_accessible_page_without_network(name: str, request: pyt
     assert not {"script", "link", "iframe"} & set(page.tags)
 
 
+def test_the_card_shows_errors_by_quarter_of_a_sensitive_column_with_the_contracts_reason(boston: World) -> None:
+    text = Outline(card_of(boston).html).text
+    assert "Errors by sensitive column" in text
+    assert "Kept from the model: built from the share of Black residents" in text
+    assert "all rows" in text
+    assert text.count("over 3") >= 3
+    assert re.search(r"The error is largest for “.+”, \d\.\d times that of “.+”, where it is smallest; their", text)
+    assert "Root mean squared error, 1000 USD" in text
+
+
+def test_a_card_of_a_table_without_sensitive_columns_has_no_slices(iris: World) -> None:
+    assert "Errors by sensitive column" not in card_of(iris).html
+
+
+def test_the_card_says_why_a_column_is_not_used() -> None:
+    spec, _ = canonical("boston_housing")
+    columns = {name: column.model_dump() for name, column in spec.columns.items()}
+    columns["rad"]["ignored"] = "it is an index"
+    table = columns_table(DatasetSpec.model_validate({**spec.model_dump(), "columns": columns}))
+    roles = {row[0]: row[1] for row in table.rows}
+    assert (roles["medv"], roles["crim"], roles["rad"]) == ("target", "feature", "not used")
+    assert "b" not in roles
+    assert "not used: it is an index" in {row[0]: row[3] for row in table.rows}["rad"]
+
+
+def test_the_limits_say_that_the_target_is_capped(boston: World, iris: World) -> None:
+    said = "The target is capped: 50 × 1000 USD stands for that and more, and so does any answer near it."
+    assert said in limits(boston.spec, boston.evaluations["linear"])
+    assert not any("capped" in limit for limit in limits(iris.spec, iris.evaluations["linear"]))
+
+
+def test_the_card_counts_capped_values() -> None:
+    text = Outline(data_section("california_housing")).text
+    for expected in (
+        "965 rows (4.7 %)",
+        "500,001 USD",
+        "1,273 rows (6.2 %)",
+        "15.0001 × 10 000 USD",
+        "49 rows (0.2 %)",
+    ):
+        assert expected in text
+
+
+def test_the_card_lists_corrected_values_with_the_reason() -> None:
+    text = Outline(data_section("iris")).text
+    for expected in ("iris.data, row 35", "iris.data, row 38", "Fisher's paper has 3.6, as the file's own"):
+        assert expected in text
+    assert "1 row (0.7 %) repeats an earlier row" in text
+
+
+def test_the_card_says_what_became_of_duplicates() -> None:
+    spec, raw = canonical("wine_quality")
+    kept = duplicates_sentence(spec, clean(spec, raw).table)
+    assert kept.startswith("1,177 rows (18.1 %) repeat an earlier row exactly. Copies are kept")
+    dropping = DatasetSpec.model_validate({**spec.model_dump(), "duplicates": "drop"})
+    assert "are dropped before training" in duplicates_sentence(dropping, clean(dropping, raw).table)
+
+
 def test_hostile_names_stay_text(iris: World, changed: Callable[..., Evaluation]) -> None:
     columns = {
-        SCRIPT: {"dtype": "float", "unit": SCRIPT, "description": SCRIPT, "range": [0, 9]},
-        "s": {"dtype": "float", "sensitive": SCRIPT},
+        SCRIPT: {"dtype": "float", "unit": SCRIPT, "description": SCRIPT, "range": [0, 9], "capped_at": 1},
+        "s": {"dtype": "float", "sensitive": SCRIPT, "unit": SCRIPT},
         "y": {"dtype": "category", "allowed": [SCRIPT, '"><img src=x>'], "description": SCRIPT},
     }
     spec = spec_of(
@@ -127,6 +201,9 @@ def test_hostile_names_stay_text(iris: World, changed: Callable[..., Evaluation]
         citation=SCRIPT,
         owner=SCRIPT,
         quirks=[SCRIPT],
+        corrections=[
+            {"source": SCRIPT, "row": 1, "column": SCRIPT, "was": SCRIPT, "becomes": SCRIPT, "reason": SCRIPT}
+        ],
     )
     winner = changed(iris.evaluations["linear"], params={SCRIPT: SCRIPT})
     board = changed(iris.board, left_out={SCRIPT: SCRIPT})
@@ -135,6 +212,7 @@ def test_hostile_names_stay_text(iris: World, changed: Callable[..., Evaluation]
         spec,
         board,
         {"linear": winner},
+        table=iris.table.assign(**{SCRIPT: 1.0, "s": np.arange(150.0) % 7, "y": SCRIPT}),
         plots={'"><script>': png},
         lineage={SCRIPT: SCRIPT},
         baseline=iris.baseline,
@@ -142,7 +220,7 @@ def test_hostile_names_stay_text(iris: World, changed: Callable[..., Evaluation]
     page = Outline(card.html)
     assert "script" not in page.tags
     assert len(page.images) == 1
-    assert page.text.count(SCRIPT) > 10
+    assert page.text.count(SCRIPT) > 18
 
 
 def test_a_card_comes_back_as_it_was_saved(tmp_path: Path) -> None:

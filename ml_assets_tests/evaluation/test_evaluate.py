@@ -15,7 +15,7 @@ from ml_assets.errors import IntegrityError, TrainingError
 from ml_assets.evaluation.baseline import Baseline
 from ml_assets.evaluation.evaluate import affordable_rows, predict
 from ml_assets.evaluation.explanations import permutation_importance
-from ml_assets.evaluation.metrics import METRICS
+from ml_assets.evaluation.metrics import METRICS, FloatArray
 from ml_assets.evaluation.record import Evaluation
 
 if TYPE_CHECKING:
@@ -140,6 +140,22 @@ def test_importance_is_high_for_the_column_that_matters_and_zero_for_noise() -> 
     assert found.loc[1, ["mean", "std"]].tolist() == [0.0, 0.0]
     again = permutation_importance(lambda rows: 3 * rows["signal"].to_numpy(), X, y, seed=1, **arguments)
     pd.testing.assert_frame_equal(found, again)
+
+
+def test_of_very_many_columns_those_that_tell_most_are_shuffled() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(80, 300)), columns=[f"x{i}" for i in range(300)])
+    y = 3 * X["x250"].to_numpy()
+    calls = []
+
+    def answer(rows: pd.DataFrame) -> FloatArray:
+        calls.append(1)
+        return 3 * rows["x250"].to_numpy()
+
+    found = permutation_importance(answer, X, y, task=Task.REGRESSION, rows=80, repeats=1, seed=0, columns=20)
+    assert len(found) == 20
+    assert len(calls) == 21
+    assert found["feature"][0] == "x250"
 
 
 def test_the_baseline_of_a_regression_is_the_spread_of_the_target(california: World, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from ml_assets.evaluation.search_plots import learning_curve, search
 if TYPE_CHECKING:
     from evaluation_worlds import World
 
-HOSTILE = "<b>$\\frac{x}$</b> & \n日本 " + "long " * 20
+HOSTILE = "<b>$\\frac{x}$</b> & \n日本 " + "long " * 20 + "end"
 
 
 def assert_is_readable(png: bytes) -> None:

@@ -1,10 +1,11 @@
-"""Broken tables dropped into a trained home: one message, exit code 2, and what was made earlier still works."""
+"""Broken files and contracts in a trained home: told by name, and what was made earlier still works."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -33,26 +34,24 @@ def home(iris_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture
-def batch(home: Path) -> Iterator[Path]:
+def hand_in(home: Path, content: str) -> None:
     file = home / "data" / "incoming" / "iris" / "batch.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
-    yield file
-    file.unlink()
+    file.write_text(content)
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_broken_batch_is_refused_by_name_and_the_champion_still_answers(
-    case: str, home: Path, batch: Path, tmp_path: Path
-) -> None:
+def test_broken_batch_is_refused_by_name_and_the_champion_still_answers(case: str, home: Path, tmp_path: Path) -> None:
     content, *told = BROKEN[case]
-    batch.write_text(content)
+    hand_in(home, content)
     done = run_in(home, "ml_assets", "run", "iris")
-    assert done.returncode == 2, done.stdout + done.stderr
-    message = done.stderr[done.stderr.index("iris/raw_table") :]
-    assert all(word in message for word in told), message
-    assert "Traceback" not in done.stderr
-    assert "clean_table done" not in done.stdout, "nothing downstream of a broken table runs"
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "iris: batch.csv: refused" in done.stdout
+    assert "iris: up to date, nothing is trained" in done.stdout, "a refused batch changes nothing"
+    listed = run_in(home, "ml_assets", "quarantine", "list", "iris", "--json")
+    entry = max(json.loads(listed.stdout), key=lambda refused: refused["when"])["entry"]
+    shown = run_in(home, "ml_assets", "quarantine", "show", entry).stdout
+    assert all(word in shown for word in told), shown
 
     flowers = tmp_path / "flowers.csv"
     flowers.write_text("sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n")
@@ -61,25 +60,37 @@ def test_broken_batch_is_refused_by_name_and_the_champion_still_answers(
     assert "Iris-setosa" in answer.stdout
 
 
-def test_refused_table_is_kept_with_its_reason_and_the_accepted_one_stays_current(home: Path, batch: Path) -> None:
-    current = home / "data" / "raw" / "iris" / "raw_table" / "current.json"
-    before = current.read_text()
-    batch.write_text(BROKEN["out of range"][0])
-    run_in(home, "ml_assets", "run", "iris")
-    assert current.read_text() == before
-    reasons = [file.read_text() for file in (home / "data" / "quarantine" / "iris").rglob("reason.txt")]
-    assert any("sepal_length" in reason for reason in reasons)
+def test_good_rows_of_a_batch_become_a_version_and_are_trained_on(home: Path) -> None:
+    good = "".join(f"{5 + i / 100:.2f},3.4,1.5,0.2,Iris-setosa\n" for i in range(20))
+    hand_in(home, HEADER + good + "999,3.5,1.4,0.2,Iris-setosa\n")
+    done = run_in(home, "ml_assets", "run", "iris", "--budget", "2", "--trials", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "20 rows taken as batch" in done.stdout
+    assert "1 refused" in done.stdout
+    assert "deployment done" in done.stdout
+    log = json.loads(run_in(home, "ml_assets", "data", "log", "iris", "--json").stdout)
+    assert [version["rows"] for version in log] in ([150, 170], [170, 150])
+    again = run_in(home, "ml_assets", "run", "iris")
+    assert "iris: up to date, nothing is trained" in again.stdout
 
 
-def test_broken_table_stops_what_is_downstream_of_it_and_nothing_else(home: Path, batch: Path) -> None:
-    batch.write_text(BROKEN["out of range"][0])
-    done = run_in(home, "dagster", "job", "execute", "-m", "ml_assets", "-j", "data_preprocessing")
-    assert done.returncode != 0
-    for dataset in ("boston_housing", "california_housing", "wine_quality"):
-        assert (home / "data" / "processed" / dataset / "features" / "current.json").exists()
-
-
-def test_once_the_batch_is_gone_nothing_has_to_be_made_again(home: Path) -> None:
-    done = run_in(home, "ml_assets", "run", "iris")
-    assert done.returncode == 0, done.stderr
-    assert "iris: up to date, nothing is trained" in done.stdout
+def test_broken_source_stops_what_is_downstream_of_it_and_nothing_else(home: Path) -> None:
+    """A contract of the home that the table does not keep: its dataset fails, the others go on."""
+    contract = (resources.files("ml_assets.datasets") / "iris.yaml").read_text()
+    own = home / "datasets" / "iris.yaml"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text(contract.replace("range: [2, 12]", "range: [2, 5]"))
+    try:
+        done = run_in(home, "dagster", "job", "execute", "-m", "ml_assets", "-j", "data_preprocessing")
+        assert done.returncode != 0
+        for dataset in ("boston_housing", "california_housing", "wine_quality"):
+            assert (home / "data" / "processed" / dataset / "features" / "current.json").exists()
+        refused = run_in(home, "ml_assets", "run", "iris")
+        assert refused.returncode == 2, refused.stdout
+        message = refused.stderr[refused.stderr.index("iris/raw_table") :]
+        assert "sepal_length" in message
+        assert "table-" in message, "the refused table is named"
+        assert "Traceback" not in refused.stderr
+        assert "clean_table done" not in refused.stdout, "nothing downstream of a broken table runs"
+    finally:
+        own.unlink()

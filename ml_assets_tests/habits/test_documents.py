@@ -13,14 +13,16 @@ import pytest
 from click.testing import CliRunner
 
 from ml_assets.cli import cli
-from ml_assets.datasets.contracts import load_contract, load_contracts, parse_contract
-from ml_assets.datasets.spec import Task
+from ml_assets.datasets.contracts import load_contracts, parse_contract
+from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.families import family_names
 from ml_assets.families.base import ProblemShape
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = {name: (CHECKOUT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
+DOCUMENTS = {
+    name: (CHECKOUT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md", "docs/data.md")
+}
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -44,13 +46,16 @@ def test_documented_call_of_ml_assets_parses(words: list[str]) -> None:
     command = cli.commands[words[0]]
     context = command.make_context(words[0], words[1:])
     context.close()
-    for name in context.params.get("datasets") or [context.params.get("dataset", "iris")]:
-        load_contract(name)
+    for name in context.params.get("datasets") or [context.params.get("dataset") or "iris"]:
+        assert name in load_contracts().keys() | {documented_contract().name}
     assert CliRunner().invoke(cli, [words[0], "--help"]).exit_code == 0
 
 
 def test_readme_shows_every_command_people_need() -> None:
-    assert {words[0] for words in calls_of("ml-assets")} >= {"run", "status", "leaderboard", "predict", "env"}
+    assert {words[0] for words in calls_of("ml-assets")} >= {
+        *("run", "status", "leaderboard", "predict", "env"),
+        *("add", "check", "quarantine", "data", "rebuild", "gc"),
+    }
 
 
 def test_documented_make_targets_exist() -> None:
@@ -66,9 +71,12 @@ def test_documented_partition_range_is_all_families() -> None:
     assert (first, last) == (family_names()[0], family_names()[-1])
 
 
+def documented_contract() -> DatasetSpec:
+    return parse_contract(blocks(README, "yaml")[0], origin="README.md")
+
+
 def test_documented_contract_is_one() -> None:
-    spec = parse_contract(blocks(README, "yaml")[0], origin="README.md")
-    assert spec.feature_columns == ("light", "soil")
+    assert documented_contract().feature_columns == ("light", "soil")
 
 
 @pytest.mark.parametrize("task", Task)
@@ -85,9 +93,16 @@ def test_documented_family_learns(task: Task) -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    for text in DOCUMENTS.values():
+    for name, text in DOCUMENTS.items():
         for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
-            assert (CHECKOUT / target).exists(), target
+            file, _, heading = target.partition("#")
+            assert (CHECKOUT / name).parent.joinpath(file).exists(), target
+            assert heading in {"", *headings(text)}, target
+
+
+def headings(text: str) -> set[str]:
+    """Anchors of the headings of a document, as hosts of Markdown make them."""
+    return {title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)}
 
 
 def test_every_embedded_table_has_its_licence_and_hash_stated() -> None:

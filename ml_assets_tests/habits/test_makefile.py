@@ -103,8 +103,14 @@ def test_a_python_that_is_too_old_is_named_with_the_remedy(project: Path) -> Non
 
 
 def test_clean_removes_what_was_made_and_nothing_that_is_committed(project: Path) -> None:
-    made = ["data/raw/x", "data/incoming/iris/x.csv", ".dagster/x", "mlflow/x", ".mypy_cache/x", "a/__pycache__/x"]
-    kept = ["data/embedded/iris.data.gz", ".venv/lib/__pycache__/x", "a/x.py"]
+    made = ["data/raw/x", ".dagster/x", "mlflow/x", ".mypy_cache/x", "a/__pycache__/x"]
+    handed_in = [
+        "data/incoming/iris/x.csv",
+        "data/batches/iris/1-x/x.csv.gz",
+        "data/quarantine/iris/x/x",
+        "datasets/a.yaml",
+    ]
+    kept = [*handed_in, "data/embedded/iris.data.gz", ".venv/lib/__pycache__/x", "a/x.py"]
     for name in made + kept:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).touch()
@@ -113,6 +119,7 @@ def test_clean_removes_what_was_made_and_nothing_that_is_committed(project: Path
     assert [name for name in kept if not (project / name).exists()] == []
     assert make(project, "distclean")[0] == 0
     assert not (project / ".venv").exists()
+    assert [name for name in handed_in if (project / name).exists()] == []
     assert (project / "data/embedded/iris.data.gz").exists()
 
 

@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "ml_assets", "ml_assets_tests", "data/embedded")
+SOURCES = (
+    "pyproject.toml",
+    "setup.py",
+    "README.md",
+    "LICENSE",
+    "ml_assets",
+    "ml_assets_tests",
+    "data/embedded",
+    "notebooks",
+)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +63,12 @@ def test_wheel_contains_the_embedded_tables(contents: set[str]) -> None:
     assert embedded <= contents
 
 
+def test_wheel_contains_the_notebooks(contents: set[str]) -> None:
+    notebooks = {f"ml_assets/notebooks/{file.name}" for file in (CHECKOUT / "notebooks").glob("*.ipynb")}
+    assert "ml_assets/notebooks/data_profile.ipynb" in notebooks
+    assert notebooks <= contents
+
+
 def test_wheel_contains_the_licence_and_no_tests(contents: set[str]) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in contents)
     assert not [name for name in contents if "test" in name]
@@ -81,3 +96,28 @@ print(embedded_folder(), Home.current().root, sum(files.values()))
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(tmp_path / "site" / "ml_assets" / "embedded"), str(work), "5"]
+
+
+def test_a_package_without_a_checkout_runs_its_own_notebook(wheel: Path, tmp_path: Path) -> None:
+    site, figures = tmp_path / "site", tmp_path / "figures"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    figures.mkdir()
+    program = """
+import sys
+from pathlib import Path
+import polars as pl
+from ml_assets.datasets.contracts import load_contract
+from ml_assets.datasets.profiling import profile
+from ml_assets.notebook_runs import notebook_file, page, run_notebook
+spec, folder = load_contract("iris"), Path(sys.argv[1])
+values = {name: ["Iris-setosa"] * 3 if c.dtype == "category" else [1.0, 2.0, 3.0] for name, c in spec.columns.items()}
+profile(spec, pl.DataFrame({**values, "batch": ["a"] * 3})).save(folder)
+ran = run_notebook(notebook_file("data_profile.ipynb"), {"dataset": "iris", "profile_folder": str(folder)})
+print(notebook_file("data_profile.ipynb"), "Iris: 3 rows of 5 columns" in page(ran, title="x"))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    command = [sys.executable, "-c", program, str(figures)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(site / "ml_assets" / "notebooks" / "data_profile.ipynb"), "True"]

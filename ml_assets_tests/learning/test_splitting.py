@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_worlds import clean_table
 
-from ml_assets.datasets.identity import with_row_ids
 from ml_assets.datasets.contracts import load_contract, load_contracts, parse_contract
+from ml_assets.datasets.identity import with_row_ids
 from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.errors import ContractViolation
 from ml_assets.learning.splitting import split

@@ -66,10 +66,12 @@ def test_missing_infinite_and_foreign_values_count_as_missing():
     assert (found.sample, found.missing, found.mean) == ((1.0, 2.0), 3, 1.5)
 
 
-def test_rare_labels_beyond_the_bound_are_pooled():
+def test_many_labels_are_counted_in_buckets():
     labels = [f"label {i}" for i in range(1000)] + ["often"] * 5 + [None]
     found = profile_labels(labels)
-    assert (found.counts["often"], len(found.counts), found.other, found.missing) == (5, 200, 801, 1)
+    assert found.in_buckets
+    assert (len(found.counts), sum(found.counts.values()), found.missing) == (20, 1005, 1)
+    assert not profile_labels(labels[:200]).in_buckets
 
 
 def test_a_reference_without_a_feature_or_rows_is_refused():

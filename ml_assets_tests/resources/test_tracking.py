@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
 from tracking_worlds import RUN, context, origin
 
 from ml_assets.datasets.contracts import load_contract, load_contracts
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import IntegrityError, StorageError
 from ml_assets.families import load_family
+from ml_assets.families.base import ProblemShape
+from ml_assets.features.plan import plan_for
 from ml_assets.resources import registry
 from ml_assets.resources.tracking import Tracking, mlflow_client, signature
+from ml_assets_tests.mixed_world import TARGET, mixed_spec, mixed_table
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:sqlalchemy"),
@@ -151,9 +155,6 @@ def _raw_rows(spec: DatasetSpec) -> pd.DataFrame:
 def _pipeline(spec: DatasetSpec, rows: pd.DataFrame) -> object:
     from sklearn.pipeline import Pipeline
 
-    from ml_assets.families.base import ProblemShape
-    from ml_assets.features.plan import plan_for
-
     shape = ProblemShape(spec.task, len(rows), len(spec.feature_columns), len(spec.labels))
     family = load_family("linear")
     estimator = family.estimator(family.defaults(shape), shape, seed=0)
@@ -185,6 +186,33 @@ def test_a_registered_model_predicts_raw_rows_through_mlflow(
     assert model.metadata.signature == signature(spec)
     assert list(model.predict(rows.head(4))) == list(pipeline.predict(rows.head(4)))  # type: ignore[attr-defined]
     assert not [r for r in caplog.records if "pickle" in r.getMessage()]
+
+
+def test_a_model_of_a_table_with_every_dtype_predicts_through_mlflow(world: Path) -> None:
+    import mlflow
+
+    spec = mixed_spec()
+    table = mixed_table(spec, 60)
+    rows = table[list(spec.feature_columns)]
+    linear = load_family("linear")
+    shape = ProblemShape(spec.task, len(rows), 40)
+    estimator = linear.estimator(linear.defaults(shape), shape, seed=0)
+    pipeline = make_pipeline(plan_for(spec), estimator).fit(rows, table[TARGET])
+    with Tracking().family_run(context(), "mixed", "linear") as run:
+        address = run.log_model(pipeline, spec, rows.head(3))
+    model = mlflow.pyfunc.load_model(address)
+    assert [str(column.type) for column in model.metadata.signature.inputs] == [
+        "DataType.double",
+        "DataType.long",
+        "DataType.double",
+        "DataType.string",
+        "DataType.string",
+        "DataType.datetime",
+        "DataType.string",
+        "DataType.double",
+        "DataType.string",
+    ]
+    assert list(model.predict(rows.head(9))) == list(pipeline.predict(rows.head(9)))
 
 
 def test_the_same_bytes_registered_by_several_processes_are_one_version(world: Path) -> None:

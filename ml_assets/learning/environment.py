@@ -1,0 +1,25 @@
+"""What a fit is computed by: the versions of the libraries whose change can change a model's numbers."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+LIBRARIES = ("numpy", "scipy", "pandas", "polars", "scikit-learn", "xgboost", "joblib")
+
+
+def library_versions() -> dict[str, str]:
+    """Version by name, Python's, the processor's kind and the package's own among them."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for name in ("ml-assets", *LIBRARIES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def differences(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """What differs by name, as (then, now); "none" stands for what is not there."""
+    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    return {name: (then.get(name, "none"), now.get(name, "none")) for name in names}

@@ -1,0 +1,51 @@
+"""Rows that a split should have kept together or in order, and did not. Reporting belongs in `leakage`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ml_assets.datasets.raw import from_pandas, row_hashes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ml_assets.datasets.spec import DatasetSpec
+
+
+def alike_over_the_split(spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame) -> NDArray[np.int64]:
+    """Positions of rows whose features a row on another side or in another fold has, equal ones next to each other."""
+    names = spec.feature_columns
+    features = spec.model_copy(update={"columns": {name: spec.columns[name] for name in names}})
+    hashes = row_hashes(from_pandas(features, table[list(names)]), names)
+    return _crossing(hashes, splits)
+
+
+def groups_over_the_split(spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame) -> NDArray[np.int64]:
+    """Positions of rows whose group another side or fold has too, equal ones next to each other; as `spec.group` is."""
+    codes, _ = pd.factorize(table[spec.group])
+    found = _crossing(codes, splits)
+    return found[codes[found] >= 0]
+
+
+def later_than_the_test(spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame) -> NDArray[np.int64]:
+    """Positions of training rows that are later than the earliest test row, by `spec.time`."""
+    time, is_test = table[spec.time], (splits["part"] == "test").to_numpy()
+    return np.flatnonzero((time > time[is_test].min()).to_numpy() & ~is_test)
+
+
+def later_than_the_row(spec: DatasetSpec, table: pd.DataFrame, column: str) -> tuple[NDArray[np.int64], float]:
+    """Positions of rows whose date in `column` is later than `spec.time`, and their share of rows with both."""
+    dates, time = table[column], table[spec.time]
+    later = (dates > time).to_numpy()
+    return np.flatnonzero(later), float(later.sum() / max(1, (dates.notna() & time.notna()).sum()))
+
+
+def _crossing(keys: NDArray[Any], splits: pd.DataFrame) -> NDArray[np.int64]:
+    rows = pd.DataFrame({"key": keys, "fold": splits["fold"].to_numpy()})
+    sides = rows.groupby("key")["fold"]
+    crossing = sides.transform("min") != sides.transform("max")
+    found = rows[crossing].sort_values("key", kind="stable").index
+    return np.asarray(found, dtype=np.int64)
