@@ -16,13 +16,18 @@ T = TypeVar("T")
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+def inherited() -> dict[str, str]:
+    """This process's environment, but for the address that MLflow writes into it once it was used here."""
+    return {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+
+
 def run_in(home: Path, *words: str, timeout: float = 280, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs a module of Python (`ml_assets.cli`, `dagster`, …) with `home` as the home, as a person would."""
     own = {"ML_ASSETS_HOME": str(home), "DAGSTER_HOME": str(home / ".dagster"), "PYTHONWARNINGS": "ignore"}
     return subprocess.run(
         [sys.executable, "-m", *words],
         cwd=CHECKOUT,
-        env={**os.environ, **own, **environment},
+        env={**inherited(), **own, **environment},
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -38,7 +43,7 @@ def started(home: Path, *words: str, log: Path, **environment: str) -> Iterator[
         process = subprocess.Popen(
             [sys.executable, "-m", *words],
             cwd=CHECKOUT,
-            env={**os.environ, **own, **environment},
+            env={**inherited(), **own, **environment},
             stdout=sink,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -203,7 +203,11 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
             evaluations,
             table=clean_table,
             plots=card_plots(spec, clean_table, comparison, winner, trials=trials, baseline=guess),
-            lineage={"Dagster run": context.run.run_id, "ml_assets version": __version__},
+            lineage={
+                "Table": _table_version(spec, winner),
+                "Dagster run": context.run.run_id,
+                "ml_assets version": __version__,
+            },
             baseline=guess,
         )
         page = Home.current().reports / spec.name / "model_card.html"
@@ -214,3 +218,10 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         return dg.MaterializeResult(value=card, metadata=metadata)
 
     return model_card
+
+
+def _table_version(spec: DatasetSpec, winner: Evaluation) -> str:
+    from ml_assets.datasets.state import table_versions
+
+    version = table_versions(Home.current(), spec.name).origin_of(winner.data_hash)
+    return version.label if version is not None else "no version that is kept"

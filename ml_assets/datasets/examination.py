@@ -22,7 +22,8 @@ from ml_assets.datasets.state import table_versions
 from ml_assets.datasets.tables import assemble, read_sources
 from ml_assets.datasets.versions import content_id
 from ml_assets.errors import SourceError, UserError
-from ml_assets.validation.contract_checks import check_table
+from ml_assets.validation.contract_checks import Earlier, check_table
+from ml_assets.validation.history import LARGEST_SAMPLE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,11 +77,11 @@ def examine_dataset(spec: DatasetSpec, home: Home, *, mode: Mode, now: float) ->
     versions = table_versions(home, spec.name)
     pinned = versions.pinned()
     table = _table(spec, home, mode) if pinned is None else conform_raw(spec, versions.read(pinned), origin=pinned.id)
-    previous = _previous(versions, table)
+    last = _previous(versions, table)
     return check_table(
         spec,
         table,
-        previous=versions.read(previous) if previous is not None else None,
+        previous=Earlier(last.rows, versions.sample(last, LARGEST_SAMPLE, seed=0)) if last is not None else None,
         now=dt.datetime.fromtimestamp(now, dt.UTC).replace(tzinfo=None),
         newest_arrival=newest_arrival(spec, home),
     )

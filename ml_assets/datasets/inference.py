@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from ml_assets.datasets.columns import match_header
 from ml_assets.datasets.inference_columns import guess_column
 from ml_assets.datasets.inference_labels import counted
 from ml_assets.datasets.inference_names import column_names, find_column
@@ -115,9 +116,10 @@ def infer(opened: OpenedTable, wishes: Wishes, *, home: Path | None = None) -> I
     guesses = {n: guess_column(c, decimal=opened.source.decimal, origin=origin) for n, c in columns.items()}
     target = guess_task(wanted.target, columns[wanted.target], guesses[wanted.target], asked=wishes.task, origin=origin)
     guesses[wanted.target] = target.guess
-    roles, split = guess_roles(guesses, wanted), guess_split(target)
+    roles = guess_roles(guesses, wanted)
     _refuse_without_features(roles, wanted.target, origin)
-    rows = opened.frame.height
+    rows = _rows_kept(roles)
+    split = guess_split(target.task, target.guess.values.filter(rows))
     copies = _share_of_copies(roles)
     spec = DatasetSpec(
         name=wishes.name,
@@ -127,12 +129,13 @@ def infer(opened: OpenedTable, wishes: Wishes, *, home: Path | None = None) -> I
         target=wanted.target,
         sources=(_source(opened.source, home),),
         columns={names[w]: _column(w, names[w], roles.guesses[names[w]]) for w in opened.header},
-        row_count=RowCount(minimum=half_rounded(rows)),
+        row_count=RowCount(minimum=half_rounded(int(rows.sum()))),
         duplicate_share=roomy_share(copies, room=1.0) or 0.01,
         test_share=split.test_share,
         folds=split.folds,
         **_given(key=roles.key, group=wanted.group, time=wanted.time),
     )
+    match_header(spec, opened.header, required=spec.columns, origin=origin)
     return Inference(
         spec=spec,
         comments=_comments(opened, target, roles, split, copies),
@@ -176,6 +179,15 @@ def _refuse_without_features(roles: Roles, target: str, origin: str) -> None:
         raise ContractViolation(
             f"{origin}: no column is left to predict '{target}' from{told}: add columns, or more rows"
         )
+
+
+def _rows_kept(roles: Roles) -> pl.Series:
+    """Whether a row stays in the table: with a key, the last one of each."""
+    keyed = pl.DataFrame([roles.guesses[name].values.alias(name) for name in roles.key])
+    every = next(iter(roles.guesses.values())).values
+    if not roles.key:
+        return pl.repeat(True, len(every), eager=True)
+    return keyed.select(pl.struct(pl.all()).is_last_distinct()).to_series()
 
 
 def _share_of_copies(roles: Roles) -> float:

@@ -34,7 +34,7 @@ def column_names(header: Sequence[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for place, written in enumerate(header, start=1):
         bare = _plain(written) or f"column_{place}"
-        names[written] = bare if bare == written and bare not in RESERVED else _free(bare, taken)
+        names[written] = bare if bare == written and not _is_misread(bare) else _free(bare, taken)
         taken.add(names[written])
     return names
 
@@ -86,8 +86,13 @@ def words_of(name: str) -> tuple[str, ...]:
 
 def _free(name: str, taken: Collection[str]) -> str:
     """`name`, or with an ending if it is taken."""
-    endings = ("", "_column", *(f"_{number}" for number in range(2, len(taken) + 3)))
-    return next(name + ending for ending in endings if name + ending not in taken)
+    names = [name, f"{name}_column", *(f"{name}_{number}" for number in range(2, len(taken) + 3))]
+    return next(each for each in names if each not in taken and not _is_misread(each))
+
+
+def _is_misread(name: str) -> bool:
+    """Whether a name stands for something else: a column of the pipeline, or the columns that a pattern fits."""
+    return name in RESERVED or name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
 def _plain(name: str) -> str:

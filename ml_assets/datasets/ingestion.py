@@ -16,7 +16,7 @@ from ml_assets.datasets.intake import IntakeReport, take_incoming
 from ml_assets.datasets.raw import conform_raw
 from ml_assets.datasets.state import raw_state, table_versions
 from ml_assets.datasets.tables import assemble, read_sources
-from ml_assets.datasets.versions import TableVersions, Version, content_id
+from ml_assets.datasets.versions import TableVersions, Version
 from ml_assets.errors import ContractViolation, SourceError
 from ml_assets.validation.contract_checks import Earlier, check_table
 from ml_assets.validation.history import LARGEST_SAMPLE
@@ -106,11 +106,11 @@ def ingest(
         table = put_together(batches(spec, home))
         if changed := before.items() ^ _source_stats(spec, home).items():
             raise SourceError(f"{spec.name}: {min(changed)[0]} changed while it was read: run again")
-    identity = content_id(table)
-    outcomes = tuple(check.of(table, identity))
+    content = versions.content_of(table)
+    outcomes = tuple(check.of(table, content.id))
     if any(outcome.blocking and not outcome.passed for outcome in outcomes):
         return Ingested(outcomes, intake, None, quarantine(spec, table, outcomes, home.quarantine, now=now).name, state)
-    version = versions.commit(table, spec=spec, created_at=now(), source_fingerprint=state, identity=identity)
+    version = versions.commit(table, spec=spec, created_at=now(), source_fingerprint=state, content=content)
     return Ingested(outcomes, intake, version, None, state)
 
 

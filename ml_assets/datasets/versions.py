@@ -17,8 +17,8 @@ import polars as pl
 
 from ml_assets.artifacts import storage_errors
 from ml_assets.datasets.identity import BATCH
-from ml_assets.datasets.version_alignment import NOWHERE, align
-from ml_assets.datasets.version_content import content_id
+from ml_assets.datasets.version_alignment import NOWHERE, align, align_grown
+from ml_assets.datasets.version_content import content_id, content_ids
 from ml_assets.datasets.version_difference import ChangeCounts, difference
 from ml_assets.datasets.version_folder import VersionFolder, is_hash, read_json, write_json
 from ml_assets.datasets.version_layout import Layout, Pack, follow
@@ -41,6 +41,19 @@ SHORTEST_ID: Final = 4
 
 
 @dataclass(frozen=True)
+class Content:
+    """What a table holds.
+
+    Attributes:
+        id: its `content_id`.
+        grown_from: id of the version whose rows it begins with, if that was the current one and is there.
+    """
+
+    id: str
+    grown_from: str | None = None
+
+
+@dataclass(frozen=True)
 class TableVersions:
     """The versions of one dataset's raw table, kept below `folder`, which is named after the dataset."""
 
@@ -58,7 +71,7 @@ class TableVersions:
         spec: DatasetSpec,
         created_at: float,
         source_fingerprint: str,
-        identity: str | None = None,
+        content: Content | None = None,
     ) -> Version:
         """The version that holds exactly `table`, made if there is none yet; it is the current one from now on.
 
@@ -69,21 +82,33 @@ class TableVersions:
             spec: the contract in force.
             created_at: seconds since 1970.
             source_fingerprint: state of the sources that the table was read from.
-            identity: the table's `content_id`, where it is known already.
+            content: what `content_of` says of the table, where it was asked already.
 
         Raises:
             StorageError: the folder cannot be written; the earlier version stays current.
             IntegrityError: the record of another version was damaged.
         """
-        identity = identity or content_id(table)
         with self.files.turn():
-            version = self.files.stored(identity)
+            content = content or self.content_of(table)
+            version = self.files.stored(content.id)
             if version is None:
-                version = self._add(table, identity, spec, created_at, source_fingerprint)
+                version = self._add(table, content, spec, created_at, source_fingerprint)
             elif not self._is_sound(version):
                 version = self._mend(version, table)
             self._make_current(version)
         return version
+
+    def content_of(self, table: pl.DataFrame) -> Content:
+        """What a table is called, and whether it is the current version with rows after it.
+
+        Raises:
+            IntegrityError: the record of the current version is missing or was damaged.
+        """
+        current = self.current()
+        if current is None or current.rows > table.height:
+            return Content(content_id(table))
+        beginning, whole = content_ids(table, current.rows, table.height)
+        return Content(whole, current.id if beginning == current.id else None)
 
     def current(self) -> Version | None:
         """The version that was committed last, or None where there is none yet.
@@ -214,13 +239,13 @@ class TableVersions:
         return True
 
     def _add(
-        self, table: pl.DataFrame, identity: str, spec: DatasetSpec, created_at: float, source_fingerprint: str
+        self, table: pl.DataFrame, content: Content, spec: DatasetSpec, created_at: float, source_fingerprint: str
     ) -> Version:
         parent = self.current()
-        layout, changes = self._store(table, parent, spec.key)
+        layout, changes = self._store(table, content, parent, spec.key)
         last = max([int(read_json(self.files.current).get("last_number", 0)), *map(_number, self.log())])
         version = Version(
-            id=identity,
+            id=content.id,
             number=last + 1,
             created_at=created_at,
             rows=table.height,
@@ -234,7 +259,7 @@ class TableVersions:
             contract=spec.model_dump(mode="json"),
             source_fingerprint=source_fingerprint,
             packs=layout.packs,
-            layout_sha256=write_layout(self.files.layout(identity), layout),
+            layout_sha256=write_layout(self.files.layout(content.id), layout),
         )
         return self._record(version, known=parent.packs if parent else ())
 
@@ -257,7 +282,9 @@ class TableVersions:
             last = max(int(pointer.get("last_number", 0)), version.number)
             write_json(self.files.current, {"version": version.id, "previous": before, "last_number": last})
 
-    def _store(self, table: pl.DataFrame, parent: Version | None, key: tuple[str, ...]) -> tuple[Layout, ChangeCounts]:
+    def _store(
+        self, table: pl.DataFrame, content: Content, parent: Version | None, key: tuple[str, ...]
+    ) -> tuple[Layout, ChangeCounts]:
         """Stores the rows that are not in `parent`; where the columns changed, or it cannot be read, that is all."""
         try:
             old = self.files.packs.open(self._layout(parent)) if parent is not None else None
@@ -267,7 +294,7 @@ class TableVersions:
             return Layout.of_table(self.files.packs.write(table)), ChangeCounts(table.height, 0, 0)
         if old.schema != table.schema:
             return Layout.of_table(self.files.packs.write(table)), difference(old.frame(), table, key=key).counts
-        places = align(old, table)
+        places = align_grown(old, table) if parent.id == content.grown_from else align(old, table)
 
         def store(fresh: NDArray[np.bool_]) -> Pack:
             return self.files.packs.write(table if fresh.all() else table.filter(fresh))

@@ -12,7 +12,8 @@ import polars as pl
 
 from ml_assets.datasets.raw import occurrences
 from ml_assets.validation import schemas
-from ml_assets.validation.subject import LARGEST_HANDED, Cases
+from ml_assets.validation.cases import Cases
+from ml_assets.validation.subject import LARGEST_HANDED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

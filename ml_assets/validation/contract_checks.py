@@ -13,9 +13,16 @@ import pandas as pd
 import polars as pl
 
 from ml_assets.validation import schemas
+from ml_assets.validation.cases import Cases
 from ml_assets.validation.consistency import check_duplicates, check_label_noise, check_uniqueness
 from ml_assets.validation.freshness import check_freshness
-from ml_assets.validation.history import check_feature_drift, check_row_count_change, check_target_drift
+from ml_assets.validation.history import (
+    Earlier,
+    History,
+    check_feature_drift,
+    check_row_count_change,
+    check_target_drift,
+)
 from ml_assets.validation.outcomes import (
     CHECK_DESCRIPTIONS,
     CHECK_NAMES,
@@ -25,7 +32,7 @@ from ml_assets.validation.outcomes import (
     raise_on_failure,
 )
 from ml_assets.validation.rules import labels_text, limits_text, naive
-from ml_assets.validation.subject import ABSENT_COLUMN, EXTRA_COLUMN, Cases, Earlier, History, Subject
+from ml_assets.validation.subject import ABSENT_COLUMN, EXTRA_COLUMN, Subject
 from ml_assets.validation.targets import check_target
 
 if TYPE_CHECKING:
@@ -75,15 +82,18 @@ def check_table(
 def check_prediction_input(
     spec: DatasetSpec, rows: pd.DataFrame, *, origin: str, missing: bool = False
 ) -> list[CheckOutcome]:
-    """Schema, ranges, allowed values and missing share of the feature columns of rows to predict; all are blocking.
+    """Schema, ranges, allowed values and missing values of the feature columns of rows to predict; all are blocking.
+
+    A few rows say nothing of shares: where the contract lets any value be missing, all may be.
 
     Args:
         spec: the contract.
         rows: at least the feature columns, in the types of a clean table; others are not looked at.
         origin: where the rows come from, for messages.
-        missing: whether any share of missing values is accepted.
+        missing: whether missing values are accepted in every column.
     """
-    strict = spec.model_copy(update={"checks": {}})
+    columns = {n: c.model_copy(update={"missing_share": float(c.missing_share > 0)}) for n, c in spec.columns.items()}
+    strict = spec.model_copy(update={"checks": {}, "columns": columns})
     subject = Subject.to_predict(strict, rows, origin=origin)
     names = ("schema", "ranges", "allowed_values") + (() if missing else ("missing_share",))
     return [_CHECKS[name](subject) for name in names]

@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 
-from ml_assets.datasets.raw import from_pandas, row_hashes
+from ml_assets.datasets.raw import row_hashes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ml_assets.datasets.spec import DatasetSpec
+    from ml_assets.datasets.spec import Column, DatasetSpec
 
 
 def alike_over_the_split(spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame) -> NDArray[np.int64]:
     """Positions of rows whose features a row on another side or in another fold has, equal ones next to each other."""
-    names = spec.feature_columns
-    features = spec.model_copy(update={"columns": {name: spec.columns[name] for name in names}})
-    hashes = row_hashes(from_pandas(features, table[list(names)]), names)
-    return _crossing(hashes, splits)
+    features = pl.DataFrame([_series(spec.columns[name], table[name]) for name in spec.feature_columns])
+    return _crossing(row_hashes(features, features.columns), splits)
 
 
 def groups_over_the_split(spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame) -> NDArray[np.int64]:
@@ -41,6 +40,16 @@ def later_than_the_row(spec: DatasetSpec, table: pd.DataFrame, column: str) -> t
     dates, time = table[column], table[spec.time]
     later = (dates > time).to_numpy()
     return np.flatnonzero(later), float(later.sum() / max(1, (dates.notna() & time.notna()).sum()))
+
+
+def _series(column: Column, values: pd.Series[Any]) -> pl.Series:
+    """A column of a clean table; numbers of any kind as floats, which is how a model sees them."""
+    name = str(values.name)
+    if column.is_number:
+        return pl.Series(name, values.to_numpy(dtype=np.float64, na_value=np.nan)).fill_nan(None)
+    if column.dtype == "date":
+        return pl.Series(name, values.to_numpy())
+    return pl.Series(name, [value if isinstance(value, str) else None for value in values], dtype=pl.String)
 
 
 def _crossing(keys: NDArray[Any], splits: pd.DataFrame) -> NDArray[np.int64]:

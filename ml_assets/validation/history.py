@@ -17,6 +17,7 @@ from ml_assets.datasets.raw import polars_type
 from ml_assets.monitoring.statistics import chi_square, holm, kolmogorov_smirnov, population_stability_index
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
@@ -32,6 +33,36 @@ LARGEST_SAMPLE: Final = 50_000
 MOST_LABELS: Final = 200
 COLUMNS_SHOWN: Final = 10
 NOTHING: Final = "there is no earlier version to compare with"
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier version of a table, as far as the checks need it.
+
+    Attributes:
+        rows: how many it has.
+        sample: some of them, drawn at random.
+    """
+
+    rows: int
+    sample: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class History:
+    """What the checks compare a table with.
+
+    Attributes:
+        previous: the last accepted version.
+        now: the time, naive in UTC.
+        newest_arrival: when rows last arrived, naive in UTC.
+        seed: of the samples that are compared.
+    """
+
+    previous: Earlier | None = None
+    now: dt.datetime | None = None
+    newest_arrival: dt.datetime | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)

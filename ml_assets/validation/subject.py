@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,15 +11,16 @@ import pandas as pd
 import polars as pl
 
 from ml_assets.datasets.identity import BATCH, index_of, mix
-from ml_assets.datasets.raw import from_pandas, occurrences, repeated_positions, row_hashes
+from ml_assets.datasets.raw import from_pandas, occurrences, polars_type, repeated_positions, row_hashes
 from ml_assets.validation import schemas
+from ml_assets.validation.cases import Cases
+from ml_assets.validation.history import History
 from ml_assets.validation.outcomes import ROWS_KEPT, ROWS_SHOWN, CheckOutcome, FailingRow, rows_text, severity_of
 from ml_assets.validation.rules import Rule
 from ml_assets.validation.rules import value_rules as value_rules_of
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import pandera.pandas as pa
     from numpy.typing import NDArray
@@ -32,65 +32,6 @@ ABSENT_COLUMN: Final = "column_in_dataframe"
 EXTRA_COLUMN: Final = "column_in_schema"
 LARGEST_HANDED: Final = 1000
 """Rows of a column that pandera is given at most; if more break a rule, their number is Polars' count."""
-
-
-@dataclass(frozen=True)
-class Cases:
-    """Failures of one check.
-
-    Attributes:
-        frame: the first ones, as `schemas.failures` gives them.
-        totals: how many there are, by column.
-    """
-
-    frame: pd.DataFrame = field(default_factory=schemas.no_failures)
-    totals: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        """How many there are in all columns."""
-        return sum(self.totals.values())
-
-    @classmethod
-    def joined(cls, parts: Iterable[Cases]) -> Cases:
-        """Those of several columns."""
-        found = [part for part in parts if len(part.frame)]
-        if not found:
-            return cls()
-        totals: Counter[str] = Counter()
-        for part in found:
-            totals.update(part.totals)
-        return cls(pd.concat([part.frame for part in found], ignore_index=True), totals)
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """An earlier version of a table, as far as the checks need it.
-
-    Attributes:
-        rows: how many it has.
-        sample: some of them, drawn at random.
-    """
-
-    rows: int
-    sample: pl.DataFrame
-
-
-@dataclass(frozen=True)
-class History:
-    """What the checks compare a table with.
-
-    Attributes:
-        previous: the last accepted version.
-        now: the time, naive in UTC.
-        newest_arrival: when rows last arrived, naive in UTC.
-        seed: of the samples that are compared.
-    """
-
-    previous: Earlier | None = None
-    now: dt.datetime | None = None
-    newest_arrival: dt.datetime | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,7 +53,7 @@ class Subject:
     batches: pl.DataFrame
     structure: pd.DataFrame
     sound: tuple[str, ...]
-    history: History = History()
+    history: History
     named: bool = True
 
     @classmethod
@@ -120,7 +61,7 @@ class Subject:
         """A raw table prepared for its checks."""
         names = tuple(spec.columns)
         table = raw.drop(BATCH, strict=False)
-        structure = schemas.failures(schemas.structure(spec, names), table.head(0))
+        structure = _structure(spec, table)
         faulty = set(structure["column"])
         sound = tuple(name for name in names if name in table.columns and name not in faulty)
         floats = [name for name in sound if table.schema[name] == pl.Float64]
@@ -140,7 +81,7 @@ class Subject:
         kept = spec.model_copy(update={"columns": {name: spec.columns[name] for name in sound}})
         table = from_pandas(kept, chosen[list(sound)])
         batches = _one_batch(origin, len(rows))
-        return cls(spec, table, names, batches, structure, sound, named=False)
+        return cls(spec, table, names, batches, structure, sound, History(), named=False)
 
     @property
     def rows_in(self) -> int:
@@ -189,7 +130,9 @@ class Subject:
     def repeats(self, columns: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
         """Positions of rows whose values in `columns` another row has too, and a hash of those values."""
         rows = self.table.select(columns)
-        candidates = repeated_positions(rows.hash_rows().to_numpy()) if columns else np.empty(0, dtype=np.uint32)
+        if len(columns) == 1 and _climbs(rows.to_series()):
+            return np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.uint64)
+        candidates = repeated_positions(rows.hash_rows().to_numpy())
         hashes = row_hashes(rows[candidates], columns)
         among = repeated_positions(hashes)
         return candidates[among], hashes[among]
@@ -280,6 +223,20 @@ class Subject:
         found = stretches[np.searchsorted(stretches["start"].to_numpy(), positions, side="right") - 1]
         rows = positions - found["start"].to_numpy() + found["before"].to_numpy() + 1
         return [(batch or "", int(row)) for batch, row in zip(found["batch"], rows, strict=True)]
+
+
+def _climbs(values: pl.Series) -> bool:
+    """Whether whole numbers or dates grow from row to row, as those of most keys do, so that none repeats."""
+    if not (values.dtype.is_integer() or values.dtype.is_temporal()) or values.null_count():
+        return False
+    return bool((values.slice(1) > values.slice(0, max(0, len(values) - 1))).all())
+
+
+def _structure(spec: DatasetSpec, table: pl.DataFrame) -> pd.DataFrame:
+    """Failures of the structure; pandera, whose time grows with the square of the columns, is not asked in vain."""
+    if table.schema == pl.Schema({name: polars_type(column) for name, column in spec.columns.items()}):
+        return schemas.no_failures()
+    return schemas.failures(schemas.structure(spec, tuple(spec.columns)), table.head(0))
 
 
 def _one_batch(name: str, rows: int) -> pl.DataFrame:

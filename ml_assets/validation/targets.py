@@ -9,7 +9,7 @@ import polars as pl
 
 from ml_assets.datasets.spec import Task
 from ml_assets.validation import schemas
-from ml_assets.validation.subject import Cases
+from ml_assets.validation.cases import Cases
 
 if TYPE_CHECKING:
     from ml_assets.datasets.spec import DatasetSpec

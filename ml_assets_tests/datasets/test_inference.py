@@ -271,6 +271,13 @@ def test_a_key_that_is_asked_for_is_taken_and_its_repeats_are_counted() -> None:
     assert inferred(table(), key=("x", "colour")).spec.key == ("x", "colour")
 
 
+def test_limits_are_those_of_the_rows_that_a_key_leaves() -> None:
+    found = inferred(table(shop=[at // 6 for at in range(ROWS)], bought=["no", "yes"] * (ROWS // 2)), key=("shop",))
+    assert found.table.height == ROWS // 6
+    assert found.spec.row_count.minimum == ROWS // 12
+    assert found.spec.folds == 3, "20 rows are few"
+
+
 def test_columns_that_never_change_are_no_features() -> None:
     spec = inferred(table(country=["DE"] * ROWS, version=[3] * ROWS)).spec
     assert spec.columns["country"].ignored == "the same value in every row"
@@ -359,7 +366,9 @@ def test_rows_without_a_target_are_pointed_out_and_allowed() -> None:
 
 
 def test_columns_keep_their_names_unless_the_pipeline_or_yaml_cannot_have_them() -> None:
-    names = column_names(["a b", 'x "y" [z], {q}: #1', "größe", "batch", "two\nlines", "two lines", "\u200b"])
+    names = column_names(
+        ["a b", 'x "y" [z], {q}: #1', "größe", "batch", "two\nlines", "two lines", "\u200b", "*", "^a$"]
+    )
     assert names == {
         "a b": "a b",
         'x "y" [z], {q}: #1': 'x "y" [z], {q}: #1',
@@ -368,14 +377,25 @@ def test_columns_keep_their_names_unless_the_pipeline_or_yaml_cannot_have_them()
         "two\nlines": "two lines_column",
         "two lines": "two lines",
         "\u200b": "column_7",
+        "*": "*_column",
+        "^a$": "^a$_column",
     }
     found = inferred(table(batch=RNG.choice(["p", "q"], ROWS)), "batch")
     assert found.spec.target == "batch_column"
     assert found.spec.columns["batch_column"].source_name == "batch"
 
 
+def test_names_that_differ_only_in_how_accents_are_encoded_are_refused_at_once() -> None:
+    with pytest.raises(ContractViolation, match=r"shop\.csv: column 'é.*' is there twice"):
+        inferred(table(**{"\u00e9": ["a", "b"] * (ROWS // 2), "e\u0301": ["c", "d"] * (ROWS // 2)}))
+
+
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.text(min_size=1, max_size=8) | st.sampled_from(sorted(RESERVED)), unique=True, max_size=8))
+@given(
+    st.lists(
+        st.text(min_size=1, max_size=8) | st.sampled_from([*sorted(RESERVED), "*", "^a$"]), unique=True, max_size=8
+    )
+)
 def test_every_header_gets_names_that_a_contract_may_have(header: list[str]) -> None:
     names = column_names(header)
     assert list(names) == header
@@ -383,7 +403,10 @@ def test_every_header_gets_names_that_a_contract_may_have(header: list[str]) -> 
     for name in names.values():
         assert name == name.strip() != ""
         assert name.isprintable()
-        assert name not in RESERVED
+    columns = {name: {"dtype": "category"} for name in [*names.values(), "goal"]}
+    contract = {"name": "t", "title": "T", "task": "classification", "target": "goal", "columns": columns}
+    if header:
+        DatasetSpec.model_validate({**contract, "sources": [{"name": "t", "path": "/t"}]})
 
 
 @pytest.mark.parametrize(

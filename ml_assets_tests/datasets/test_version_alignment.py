@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from version_worlds import edited, resampled
 
-from ml_assets.datasets.version_alignment import NOWHERE, align
+from ml_assets.datasets.version_alignment import NOWHERE, align, align_grown
 from ml_assets.datasets.version_layout import MOST_PACKS, Layout, Pack, follow
 
 cells = st.lists(
@@ -136,3 +136,14 @@ def test_many_small_packs_are_brought_together_and_the_large_one_stays() -> None
     assert layout.packs[0].rows == rows
     assert shelf.rows.count(rows) == 1
     assert sum(shelf.rows[1:]) < 4 * 20 * 2 * MOST_PACKS
+
+
+@settings(deadline=None)
+@given(cells, cells)
+def test_rows_after_those_that_are_known_are_found_wherever_they_stood(old: list, more: list) -> None:  # type: ignore[type-arg]
+    before, after = _table(old), _table(old * 30 + more)
+    places = align_grown(_table(old * 30), after)
+    assert places[: len(old) * 30].tolist() == list(range(len(old) * 30)) or len(more) > 0.05 * after.height
+    known, looked_for = _bits(before), _bits(after)
+    for place, row in zip(places.tolist(), looked_for, strict=True):
+        assert _bits(_table(old * 30))[place] == row if place != NOWHERE else row not in known

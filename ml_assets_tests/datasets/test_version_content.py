@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_assets.datasets.version_content import content_id
+from ml_assets.datasets.version_content import content_id, content_ids
 from ml_assets_tests.canonical import canonical
 
 
@@ -86,3 +86,9 @@ def _texts(texts: list[str | None]) -> pl.DataFrame:
 def test_a_type_that_raw_tables_do_not_have_is_refused() -> None:
     with pytest.raises(TypeError, match="column 'a' is Int32"):
         content_id(pl.DataFrame({"a": pl.Series([1], dtype=pl.Int32)}))
+
+
+def test_the_ids_of_the_beginning_and_of_the_whole_are_told_in_one_pass() -> None:
+    table = pl.concat([every_type()] * 3)
+    for rows in range(table.height + 1):
+        assert content_ids(table, rows, table.height) == [content_id(table[:rows]), content_id(table)]

@@ -180,3 +180,44 @@ def test_a_dataset_is_held_at_a_version_until_it_is_let_go(versions: TableVersio
     versions.pin(None)
     versions.pin(None)
     assert versions.pinned() is None
+
+
+def test_a_sample_of_a_version_is_rows_of_it_in_order_and_the_same_each_time(versions: TableVersions) -> None:
+    spec, table = canonical("wine_quality")
+    numbered = table.with_columns(pl.int_range(pl.len()).cast(pl.Float64).alias("ph"))
+    commit(versions, numbered.head(5000), spec)
+    made = commit(versions, numbered, spec)
+    assert len(made.packs) == 2
+    sample = versions.sample(made, 300, seed=1)
+    assert sample["ph"].is_sorted()
+    assert sample["ph"].n_unique() == sample.height == 300
+    assert sample.equals(numbered[sample["ph"].cast(pl.Int64).to_list()])
+    assert versions.sample(made, 300, seed=1).equals(sample)
+    assert not versions.sample(made, 300, seed=2).equals(sample)
+    assert versions.sample(made, 10_000, seed=1).equals(numbered)
+
+
+def test_a_table_that_grew_is_known_by_its_beginning_and_costs_its_new_rows(versions: TableVersions) -> None:
+    spec, table = canonical("wine_quality")
+    first = commit(versions, table.head(6000), spec)
+    grown = pl.concat([table.head(6000), table.tail(60).with_columns(batch=pl.lit("monday.csv"))])
+    content = versions.content_of(grown)
+    assert (content.id, content.grown_from) == (content_id(grown), first.id)
+    second = versions.commit(grown, spec=spec, created_at=1.0, source_fingerprint="f", content=content)
+    assert (second.added, second.removed, len(second.packs)) == (60, 0, 2)
+    assert second.bytes_added < 0.1 * first.bytes_added
+    assert versions.read(second).equals(grown)
+    changed = grown.with_columns(pl.when(pl.int_range(pl.len()) == 5).then(9.0).otherwise("ph").alias("ph"))
+    assert versions.content_of(changed).grown_from is None
+
+
+def test_a_version_that_another_process_made_meanwhile_is_what_a_grown_table_is_compared_with(
+    versions: TableVersions,
+) -> None:
+    spec, table = canonical("wine_quality")
+    commit(versions, table.head(6000), spec)
+    content = versions.content_of(table)
+    assert content.grown_from is not None
+    commit(versions, table.tail(4000), spec)
+    late = versions.commit(table, spec=spec, created_at=2.0, source_fingerprint="f", content=content)
+    assert versions.read(late).equals(table)

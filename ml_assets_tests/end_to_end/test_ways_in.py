@@ -33,7 +33,7 @@ def materialize(home: Path, select: str, *words: str) -> str:
 def made(home: Path) -> set[str]:
     """Keys of what is stored in `home`."""
     places = (pointer.parent.relative_to(home / "data").parts for pointer in home.glob("data/*/*/**/current.json"))
-    return {"/".join(place[1:]) for place in places}
+    return {"/".join(place[1:]) if place[0] != "raw" else f"{place[1]}/raw_table" for place in places}
 
 
 def test_unpartitioned_assets_need_no_flag(new_home: Path) -> None:

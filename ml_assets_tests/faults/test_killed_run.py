@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets_tests.commands import CHECKOUT, eventually, run_in
+from ml_assets_tests.commands import CHECKOUT, eventually, inherited, run_in
 
 
 def ended_trials(home: Path) -> int:
@@ -23,7 +23,7 @@ def ended_trials(home: Path) -> int:
 @pytest.mark.slow
 def test_run_after_a_kill_goes_on_from_the_journal(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "ml_assets", "run", "iris", "--budget", "12"]
-    environment = {**os.environ, "ML_ASSETS_HOME": str(tmp_path)}
+    environment = {**inherited(), "ML_ASSETS_HOME": str(tmp_path)}
     with subprocess.Popen(
         words, cwd=CHECKOUT, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
     ) as running:

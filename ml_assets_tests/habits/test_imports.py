@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import ml_assets
+from ml_assets.cli import cli
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SHELL = {"__main__", "assets", "automation", "cli", "definitions", "resources"}
@@ -72,7 +73,7 @@ defs.resolve_all_job_defs()
     loaded_after(code, tmp_path)
 
 
-@pytest.mark.parametrize("command", ["--help", "run --help", "--version"])
+@pytest.mark.parametrize("command", ["--help", *(f"{name} --help" for name in cli.commands), "--version"])
 def test_help_loads_neither_dagster_nor_a_heavy_library(command: str, tmp_path: Path) -> None:
     code = f"from ml_assets.cli import cli\ncli.main({command.split()!r}, standalone_mode=False)"
     assert loaded_after(code, tmp_path).isdisjoint({"dagster", *HEAVY})

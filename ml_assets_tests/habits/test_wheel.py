@@ -49,7 +49,7 @@ def contents(wheel: Path) -> set[str]:
 def test_wheel_contains_every_module_contract_and_template(contents: set[str]) -> None:
     wanted = {
         file.relative_to(CHECKOUT).as_posix()
-        for pattern in ("*.py", "*.yaml", "*.j2", "py.typed")
+        for pattern in ("*.py", "*.yaml", "*.json", "*.j2", "py.typed")
         for file in (CHECKOUT / "ml_assets").rglob(pattern)
     }
     assert "ml_assets/evaluation/card.html.j2" in wanted
