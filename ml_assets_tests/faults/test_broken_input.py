@@ -21,7 +21,7 @@ BROKEN = {
     "no target": (HEADER + "5.1,3.5,1.4,0.2,\n", "species", "row 1"),
     "unknown label": (HEADER + "5.1,3.5,1.4,0.2,Iris-rubra\n", "Iris-rubra", "row 1"),
     "text in a number": (HEADER + GOOD + "5.1,wide,1.4,0.2,Iris-setosa\n", "wide", "row 2"),
-    "wrong delimiter": (HEADER.replace(",", ";") + GOOD.replace(",", ";"), ";", "batch.csv"),
+    "missing column": ("sepal_length,species\n5.1,Iris-setosa\n", "sepal_width", "batch.csv"),
     "empty file": ("", "empty", "batch.csv"),
 }
 
