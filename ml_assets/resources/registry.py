@@ -12,11 +12,11 @@ from ml_assets.home import Home
 from ml_assets.resources.tracking import mlflow_client, tracking_lock, ui_address
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
     from ml_assets.serving.host import ChampionRef
-    from mlflow import MlflowClient
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
