@@ -89,7 +89,7 @@ def test_the_card_says_what_a_manager_and_an_engineer_need(california: World) ->
         "stands for where people live",
         "Values are capped at 500 001 USD.",
         "public domain",
-        "ml-assets run california_housing",
+        "ml-assets rebuild california_housing",
         "run-123",
         "a" * 64,
         "baseline: always the mean of the training rows",
