@@ -100,7 +100,7 @@ def newest_arrival(spec: DatasetSpec, home: Home) -> dt.datetime | None:
 
 def batches_folder(spec: DatasetSpec, home: Home) -> Path:
     """Where the accepted batches of a dataset lie."""
-    return home.data / "batches" / spec.name
+    return home.batches / spec.name
 
 
 def next_number(spec: DatasetSpec, home: Home) -> int:
