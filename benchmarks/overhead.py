@@ -57,9 +57,11 @@ def whole_run(datasets: Sequence[str], *, budget: float, folder: Path) -> list[M
 
 
 def _seconds(command: list[str], **environment: str) -> float:
+    # A registry of the caller's must not be written to, and would hold champions that the fresh home knows nothing of.
+    inherited = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     started = time.perf_counter()
     done = subprocess.run(
-        command, cwd=CHECKOUT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        command, cwd=CHECKOUT, env={**inherited, **environment}, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
