@@ -29,7 +29,7 @@ STEP_MODULES = (
     "ml_assets.automation.preload",
     "ml_assets.datasets.cleaning",
     "ml_assets.datasets.ingestion",
-    "ml_assets.datasets.profiling",
+    "ml_assets.datasets.profiles.profiling",
     "ml_assets.evaluation.card",
     "ml_assets.evaluation.plots",
     "ml_assets.learning.search",

@@ -15,9 +15,9 @@ from typing import Any
 
 import polars as pl
 
-from ml_assets.datasets.batches import batch_records, batches
 from ml_assets.datasets.contracts import load_contract
-from ml_assets.datasets.intake import IntakeReport, take_incoming
+from ml_assets.datasets.incoming.batches import batch_records, batches
+from ml_assets.datasets.incoming.intake import IntakeReport, take_incoming
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.datasets.tables import assemble, read_sources
 from ml_assets.home import Home

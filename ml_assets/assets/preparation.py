@@ -27,7 +27,7 @@ def build_clean_table(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.datasets.cleaning import clean
         from ml_assets.datasets.identity import table_hash
         from ml_assets.datasets.state import table_versions
-        from ml_assets.datasets.versions import content_id
+        from ml_assets.datasets.versions.store import content_id
         from ml_assets.evaluation.plots import data_plots
 
         result = clean(spec, raw_table)

@@ -35,7 +35,7 @@ def build_data_profile(spec: DatasetSpec) -> dg.AssetsDefinition:
         """Figures of each column, correlations, what changed since the last version; a notebook shows them."""
         import nbformat
 
-        from ml_assets.datasets.profiling import profile
+        from ml_assets.datasets.profiles.profiling import profile
         from ml_assets.evaluation import profile_content
         from ml_assets.notebook_runs import notebook_file, page, pictures, run_notebook
 

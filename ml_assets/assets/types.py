@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from polars import DataFrame as RawTable
 
-    from ml_assets.datasets.profile_document import TableProfile
+    from ml_assets.datasets.profiles.document import TableProfile
     from ml_assets.evaluation.card import Card
     from ml_assets.evaluation.comparison import Leaderboard
     from ml_assets.evaluation.gate import Verdict

@@ -15,7 +15,7 @@ from filelock import Timeout
 
 from ml_assets.assets.policy import whole_range
 from ml_assets.automation import selections
-from ml_assets.datasets.arrivals import SETTLE_SECONDS, intake_lock, pending_files
+from ml_assets.datasets.incoming.arrivals import SETTLE_SECONDS, intake_lock, pending_files
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import SettingError
 from ml_assets.home import Home

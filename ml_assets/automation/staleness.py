@@ -141,7 +141,7 @@ def latest_metadata(instance: dg.DagsterInstance, key: dg.AssetKey, partition: s
 def source_reason(instance: dg.DagsterInstance, spec: DatasetSpec, *, never_made: bool = False) -> str | None:
     """Why the raw table is not what its files hold now, or None; a table never made counts only if asked for."""
     from ml_assets.assets.ingestion import source_mode
-    from ml_assets.datasets.arrivals import pending_files
+    from ml_assets.datasets.incoming.arrivals import pending_files
     from ml_assets.datasets.state import raw_state
 
     home = Home.current()

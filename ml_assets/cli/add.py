@@ -15,7 +15,7 @@ from ml_assets.errors import SettingError
 from ml_assets.home import Home
 
 if TYPE_CHECKING:
-    from ml_assets.datasets.inference import Inference
+    from ml_assets.datasets.inference.guess import Inference
     from ml_assets.datasets.spec import Column, DatasetSpec
 
 COLUMNS_SHOWN = 40
@@ -60,10 +60,10 @@ def add(
       ml-assets add visits.xlsx --target cost --group patient --time day --name visits
       ml-assets add sqlite:///shop.db --query "SELECT * FROM orders" --target paid
     """
-    from ml_assets.datasets.inference import Wishes, infer
-    from ml_assets.datasets.inference_names import dataset_name
-    from ml_assets.datasets.opening import open_table
+    from ml_assets.datasets.inference.guess import Wishes, infer
+    from ml_assets.datasets.inference.names import dataset_name
     from ml_assets.datasets.own_contracts import refuse_taken, store_contract
+    from ml_assets.datasets.reading.opening import open_table
     from ml_assets.datasets.spec import Task
 
     home, now = Home.current(), time.time()
@@ -106,7 +106,7 @@ def _refuse_incoming(home: Home, file: str) -> None:
 
 def _without_password(file: str, dataset: str) -> tuple[str, str]:
     """The address to open, and the variable that holds it where it is a secret, which no contract shows."""
-    from ml_assets.datasets.addresses import address_variable, holds_password
+    from ml_assets.datasets.reading.addresses import address_variable, holds_password
 
     if not holds_password(file):
         return file, ""
@@ -116,8 +116,8 @@ def _without_password(file: str, dataset: str) -> tuple[str, str]:
 
 
 def _contract_text(inference: Inference, origin: str, now: float) -> str:
-    from ml_assets.datasets.contract_text import contract_text
     from ml_assets.datasets.contracts import parse_contract
+    from ml_assets.datasets.inference.contract_text import contract_text
 
     day = time.strftime("%Y-%m-%d", time.gmtime(now))
     look = [f"  - {note}" for note in inference.notes[:NOTES_SHOWN]]
@@ -145,7 +145,7 @@ def _failed_checks(inference: Inference, now: float) -> list[str]:
 
 
 def _print_decisions(inference: Inference, origin: str) -> None:
-    from ml_assets.datasets.wording import plain
+    from ml_assets.datasets.reading.wording import plain
 
     spec, rows = inference.spec, inference.table.height
     left_out = {n: c.ignored for n, c in spec.columns.items() if c.ignored}

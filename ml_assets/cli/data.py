@@ -13,8 +13,8 @@ from ml_assets.errors import StorageError
 from ml_assets.home import Home
 
 if TYPE_CHECKING:
-    from ml_assets.datasets.retention import Freed, Retention
-    from ml_assets.datasets.versions import TableVersions
+    from ml_assets.datasets.versions.retention import Freed, Retention
+    from ml_assets.datasets.versions.store import TableVersions
     from ml_assets.resources.registry import Registration
 
 ROWS_SHOWN = 5
@@ -76,7 +76,7 @@ def diff(dataset: str, v1: str, v2: str, as_json: bool, rows: int) -> None:
       ml-assets data diff wine_quality 1 3 --rows 20
     """
     from ml_assets.cli.data_tables import diff_document, print_diff
-    from ml_assets.datasets.version_difference import difference
+    from ml_assets.datasets.versions.difference import difference
 
     versions = versions_of(dataset)
     old, new = versions.find(v1), versions.find(v2)
@@ -110,12 +110,12 @@ def checkout(dataset: str, version: str, output: Path | None) -> None:
       ml-assets data checkout wine_quality latest
       ml-assets data checkout wine_quality 1a2b3c -o then.csv
     """
-    from ml_assets.datasets.versions import LATEST
+    from ml_assets.datasets.versions.store import LATEST
 
     versions = versions_of(dataset)
     found = versions.find(version)
     if output is not None:
-        from ml_assets.datasets.version_export import write_table
+        from ml_assets.datasets.versions.export import write_table
 
         write_table(versions.read(found), output)
         click.echo(f"{output}: {found.rows:,} rows of {dataset}, {found.label}")
@@ -150,7 +150,7 @@ def gc(keep: int, older_than: float | None, dry_run: bool) -> None:
     """
     import time
 
-    from ml_assets.datasets.retention import Retention
+    from ml_assets.datasets.versions.retention import Retention
     from ml_assets.evaluation.wording import size
 
     rule, home = Retention(keep, older_than), Home.current()
@@ -244,8 +244,8 @@ def _models_by_version(versions: TableVersions, registered: tuple[Registration, 
 def _collect(
     home: Home, dataset: str, registered: tuple[Registration, ...], rule: Retention, *, now: float, dry_run: bool
 ) -> tuple[Freed, Freed]:
-    from ml_assets.datasets.retention import collect_models, collect_versions
     from ml_assets.datasets.state import table_versions
+    from ml_assets.datasets.versions.retention import collect_models, collect_versions
     from ml_assets.learning.fitted_model import read_record
     from ml_assets.resources.store import FOLDERS, artifact_store
 

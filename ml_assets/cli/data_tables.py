@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.table import Table
 
-    from ml_assets.datasets.version_difference import TableDifference
-    from ml_assets.datasets.versions import TableVersions
+    from ml_assets.datasets.versions.difference import TableDifference
+    from ml_assets.datasets.versions.store import TableVersions
 
 FIGURES = ("missing", "distinct", "mean", "std", "min", "max", "top")
 LONGEST = 24
@@ -73,7 +73,7 @@ def print_log(document: Sequence[Mapping[str, Any]]) -> None:
 
 def diff_document(found: TableDifference, before: pl.DataFrame, after: pl.DataFrame, *, rows: int) -> dict[str, Any]:
     """A difference as JSON has it: counts, columns, figures side by side, and the first `rows` rows of each kind."""
-    from ml_assets.datasets.version_difference import column_figures
+    from ml_assets.datasets.versions.difference import column_figures
 
     then, now = column_figures(before), column_figures(after)
     changed = islice(found.changed_cells(), rows)
@@ -148,7 +148,7 @@ def _value(value: Any) -> str:
 
 
 def _text(value: object) -> str:
-    from ml_assets.datasets.wording import plain
+    from ml_assets.datasets.reading.wording import plain
 
     text = plain(str(value))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

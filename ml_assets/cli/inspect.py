@@ -71,7 +71,7 @@ def status(as_json: bool) -> None:
 def _dataset_rows(home: Home) -> list[dict[str, Any]]:
     from ml_assets.automation.instance import open_instance
     from ml_assets.automation.staleness import find_stale
-    from ml_assets.datasets.arrivals import pending_files
+    from ml_assets.datasets.incoming.arrivals import pending_files
     from ml_assets.definitions import defs
     from ml_assets.resources.registry import champion_ref
     from ml_assets.resources.settings import default_settings

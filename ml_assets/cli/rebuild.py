@@ -9,7 +9,7 @@ import click
 from ml_assets.errors import IntegrityError, TrainingError, UserError
 
 if TYPE_CHECKING:
-    from ml_assets.datasets.versions import TableVersions, Version
+    from ml_assets.datasets.versions.store import TableVersions, Version
     from ml_assets.learning.fitted_model import ModelRecord
     from ml_assets.learning.rebuild import Rebuild
     from ml_assets.resources.registry import Registration

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ml_assets.datasets.batches import batches, newest_arrival
-from ml_assets.datasets.columns import accepted_names, composed
-from ml_assets.datasets.files import read_file
-from ml_assets.datasets.formats import found_table
-from ml_assets.datasets.opening import incoming_source
+from ml_assets.datasets.incoming.batches import batches, newest_arrival
+from ml_assets.datasets.incoming.screening import read_handed_in, screen
 from ml_assets.datasets.raw import conform_raw
-from ml_assets.datasets.screening import read_handed_in, screen
+from ml_assets.datasets.reading.columns import accepted_names, composed
+from ml_assets.datasets.reading.files import read_file
+from ml_assets.datasets.reading.formats import found_table
+from ml_assets.datasets.reading.opening import incoming_source
 from ml_assets.datasets.state import table_versions
 from ml_assets.datasets.tables import assemble, read_sources
-from ml_assets.datasets.versions import content_id
+from ml_assets.datasets.versions.store import content_id
 from ml_assets.errors import SourceError, UserError
 from ml_assets.validation.contract_checks import Earlier, check_table
 from ml_assets.validation.history import LARGEST_SAMPLE
@@ -28,10 +28,10 @@ from ml_assets.validation.history import LARGEST_SAMPLE
 if TYPE_CHECKING:
     import polars as pl
 
-    from ml_assets.datasets.screening import Screened
+    from ml_assets.datasets.incoming.screening import Screened
     from ml_assets.datasets.sources import Mode
     from ml_assets.datasets.spec import DatasetSpec, SourceFile
-    from ml_assets.datasets.versions import TableVersions, Version
+    from ml_assets.datasets.versions.store import TableVersions, Version
     from ml_assets.home import Home
     from ml_assets.validation.outcomes import CheckOutcome
 

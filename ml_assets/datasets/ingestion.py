@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ml_assets.datasets.batches import batches, newest_arrival
-from ml_assets.datasets.files import below_home
-from ml_assets.datasets.intake import IntakeReport, take_incoming
+from ml_assets.datasets.incoming.batches import batches, newest_arrival
+from ml_assets.datasets.incoming.intake import IntakeReport, take_incoming
 from ml_assets.datasets.raw import conform_raw
+from ml_assets.datasets.reading.files import below_home
 from ml_assets.datasets.state import raw_state, table_versions
 from ml_assets.datasets.tables import assemble, read_sources
-from ml_assets.datasets.versions import TableVersions, Version
+from ml_assets.datasets.versions.store import TableVersions, Version
 from ml_assets.errors import ContractViolation, SourceError
 from ml_assets.validation.contract_checks import Earlier, check_table
 from ml_assets.validation.history import LARGEST_SAMPLE

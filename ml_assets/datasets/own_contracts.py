@@ -9,8 +9,8 @@ from typing import Final
 
 from ml_assets.artifacts import storage_errors, write_atomically
 from ml_assets.datasets.contracts import SCHEMA_FILE, SUFFIX, contract_schema
-from ml_assets.datasets.folders import utc_text
-from ml_assets.datasets.inference_names import DATASET_NAME
+from ml_assets.datasets.incoming.folders import utc_text
+from ml_assets.datasets.inference.names import DATASET_NAME
 from ml_assets.errors import SettingError, UnknownNameError
 from ml_assets.home import Home
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ml_assets.datasets.intake import source_state
-from ml_assets.datasets.versions import TableVersions
+from ml_assets.datasets.incoming.intake import source_state
+from ml_assets.datasets.versions.store import TableVersions
 
 if TYPE_CHECKING:
     from ml_assets.datasets.sources import Mode

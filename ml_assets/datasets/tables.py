@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ml_assets.datasets.cells import typed_column
-from ml_assets.datasets.columns import match_header
-from ml_assets.datasets.compression import plain_bytes
-from ml_assets.datasets.database import read_query
-from ml_assets.datasets.files import below_home, file_sha256, read_file
 from ml_assets.datasets.identity import BATCH, ROW_ID, table_hash, with_row_ids
-from ml_assets.datasets.opening import incoming_source
 from ml_assets.datasets.raw import conform_raw, row_hashes, to_pandas
-from ml_assets.datasets.reading import read_rows, refuse_faults, typed_table
+from ml_assets.datasets.reading.cells import typed_column
+from ml_assets.datasets.reading.columns import match_header
+from ml_assets.datasets.reading.compression import plain_bytes
+from ml_assets.datasets.reading.database import read_query
+from ml_assets.datasets.reading.files import below_home, file_sha256, read_file
+from ml_assets.datasets.reading.opening import incoming_source
+from ml_assets.datasets.reading.rows import read_rows, refuse_faults, typed_table
 from ml_assets.datasets.sources import Mode, fetch_source, sha256
 from ml_assets.datasets.updates import update_by_key
 from ml_assets.errors import ContractViolation, SourceError

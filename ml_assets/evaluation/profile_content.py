@@ -10,7 +10,7 @@ from ml_assets.evaluation.tables import Table
 from ml_assets.evaluation.wording import cell, listed, number, percent, rows_of
 
 if TYPE_CHECKING:
-    from ml_assets.datasets.profile_document import ColumnProfile, TableProfile
+    from ml_assets.datasets.profiles.document import ColumnProfile, TableProfile
 
 MOST_DRIFT_ROWS: Final = 40
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from ml_assets.datasets.profile_document import ColumnProfile, TableProfile
+    from ml_assets.datasets.profiles.document import ColumnProfile, TableProfile
 
 GRID_COLUMNS: Final = 3
 MOST_COLUMNS: Final = 24

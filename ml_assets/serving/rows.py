@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from ml_assets.datasets.cells import MAX_CELL_BYTES, MAX_TEXT_BYTES
+from ml_assets.datasets.reading.cells import MAX_CELL_BYTES, MAX_TEXT_BYTES
 from ml_assets.errors import ContractViolation
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ml_assets.artifacts import storage_errors, write_atomically
-from ml_assets.datasets.arrivals import intake_lock
-from ml_assets.datasets.folders import utc_text
+from ml_assets.datasets.incoming.arrivals import intake_lock
+from ml_assets.datasets.incoming.folders import utc_text
 from ml_assets.errors import IntegrityError, UnknownNameError, UserError
 from ml_assets.home import Home
 from ml_assets.validation.quarantine import ORIGINAL, REASON_FILE, ROWS_FILE, TABLE_FILE

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import polars as pl
 
 from ml_assets.artifacts import storage_errors
-from ml_assets.datasets.folders import drafted, make_whole, utc_text
-from ml_assets.datasets.formulas import disarmed, formula_mask
 from ml_assets.datasets.identity import ROW_ID, index_of
+from ml_assets.datasets.incoming.folders import drafted, make_whole, utc_text
 from ml_assets.datasets.raw import row_ids
+from ml_assets.datasets.reading.formulas import disarmed, formula_mask
 from ml_assets.errors import StorageError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ml_assets.datasets.formulas import formula_mask
 from ml_assets.datasets.raw import row_hashes
+from ml_assets.datasets.reading.formulas import formula_mask
 from ml_assets.validation.rules import value_rules
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from ml_assets import notebook_runs
 from ml_assets.datasets.contracts import load_contract
-from ml_assets.datasets.profile_document import TableProfile
+from ml_assets.datasets.profiles.document import TableProfile
 from ml_assets.definitions import build_defs
 from ml_assets.resources.settings import Settings
 from ml_assets.resources.store import artifact_key, artifact_store

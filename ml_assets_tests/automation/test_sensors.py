@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 
 from ml_assets.automation.instance import open_instance
-from ml_assets.datasets.arrivals import intake_lock
 from ml_assets.datasets.contracts import load_contract
-from ml_assets.datasets.intake import source_state
+from ml_assets.datasets.incoming.arrivals import intake_lock
+from ml_assets.datasets.incoming.intake import source_state
 from ml_assets.definitions import defs
 from ml_assets.home import Home
 from ml_assets.serving.prediction_log import LoggedRequest, PredictionLog

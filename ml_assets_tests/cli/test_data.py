@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from ml_assets.cli import cli
 from ml_assets.datasets.contracts import load_contract
 from ml_assets.datasets.raw import conform_raw
-from ml_assets.datasets.versions import TableVersions
+from ml_assets.datasets.versions.store import TableVersions
 from ml_assets.errors import SettingError, UnknownNameError, UserError
 from ml_assets_tests.canonical import canonical
 

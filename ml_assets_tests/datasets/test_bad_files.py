@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml_assets.datasets.contracts import load_contract
-from ml_assets.datasets.reading import incoming_source, read_rows, refuse_faults
+from ml_assets.datasets.reading.rows import incoming_source, read_rows, refuse_faults
 from ml_assets.datasets.tables import read_prediction_rows
 from ml_assets.errors import ContractViolation, SourceError, UserError
 

@@ -16,7 +16,7 @@ import pytest
 from ml_assets.datasets.cleaning import clean
 from ml_assets.datasets.contracts import load_contract, load_contracts
 from ml_assets.datasets.raw import raw_schema, row_ids
-from ml_assets.datasets.reading import read_rows
+from ml_assets.datasets.reading.rows import read_rows
 from ml_assets.datasets.sources import fetch_sources
 from ml_assets.datasets.spec import SourceFile
 from ml_assets.datasets.tables import (

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_assets.datasets.compression import HARMLESS_BYTES, compression_of, plain_bytes
+from ml_assets.datasets.reading.compression import HARMLESS_BYTES, compression_of, plain_bytes
 from ml_assets.errors import SourceError
 
 PLAIN = b"a,b\n1,2\n" * 50_000

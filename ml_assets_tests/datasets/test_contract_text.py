@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_assets.datasets.contract_text import MODELINE, contract_text
 from ml_assets.datasets.contracts import SCHEMA_FILE, contract_schema, load_contracts, parse_contract
+from ml_assets.datasets.inference.contract_text import MODELINE, contract_text
 from ml_assets.datasets.own_contracts import packaged_names
 from ml_assets.datasets.spec import Column, DatasetSpec
 

@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 from postgres_worlds import SECRET, Server, binaries, running_server
 
-from ml_assets.datasets.database import read_query, storable_address
-from ml_assets.datasets.opening import open_table
+from ml_assets.datasets.reading.database import read_query, storable_address
+from ml_assets.datasets.reading.opening import open_table
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.datasets.tables import load_raw_table, source_fingerprint
 from ml_assets.errors import ContractViolation, SourceError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ml_assets.datasets.dialect import sniff
-from ml_assets.datasets.encoding import detected_encoding, utf8_body
+from ml_assets.datasets.reading.dialect import sniff
+from ml_assets.datasets.reading.encoding import detected_encoding, utf8_body
 from ml_assets.errors import SourceError
 
 GERMAN = "Straße;Größe;Preis\n" + "Köln;fünf;3,50 €\nMünchen;zwölf;1,20 €\nZürich;acht;9,00\n" * 3

@@ -19,12 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from table_worlds import COLUMNS, WRITERS, contract, csv, excel, json_lines, parquet, source, workbook
 
-from ml_assets.datasets import json_lines as json_lines_module
-from ml_assets.datasets import parquet as parquet_module
-from ml_assets.datasets import reading
-from ml_assets.datasets import workbook as workbook_module
-from ml_assets.datasets.compression import HARMLESS_BYTES
-from ml_assets.datasets.reading import ReadTable, incoming_source, read_rows
+from ml_assets.datasets.reading import json_lines as json_lines_module
+from ml_assets.datasets.reading import parquet as parquet_module
+from ml_assets.datasets.reading import rows as reading
+from ml_assets.datasets.reading import workbook as workbook_module
+from ml_assets.datasets.reading.compression import HARMLESS_BYTES
+from ml_assets.datasets.reading.rows import ReadTable, incoming_source, read_rows
 from ml_assets.errors import ContractViolation, SourceError, UserError
 
 SPEC = contract()

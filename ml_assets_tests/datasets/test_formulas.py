@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_assets.datasets.formulas import disarmed, formula_mask, is_formula
+from ml_assets.datasets.reading.formulas import disarmed, formula_mask, is_formula
 
 RUN = [
     "=1+1",

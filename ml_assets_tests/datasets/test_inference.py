@@ -14,12 +14,12 @@ import sklearn.datasets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ml_assets.datasets.columns import accepted_names
-from ml_assets.datasets.contract_text import contract_text
 from ml_assets.datasets.contracts import load_contract, parse_contract
-from ml_assets.datasets.inference import Inference, Wishes, infer
-from ml_assets.datasets.inference_names import column_names, dataset_name, words_of
-from ml_assets.datasets.opening import OpenedTable, open_table
+from ml_assets.datasets.inference.contract_text import contract_text
+from ml_assets.datasets.inference.guess import Inference, Wishes, infer
+from ml_assets.datasets.inference.names import column_names, dataset_name, words_of
+from ml_assets.datasets.reading.columns import accepted_names
+from ml_assets.datasets.reading.opening import OpenedTable, open_table
 from ml_assets.datasets.spec import RESERVED, DatasetSpec, SourceFile, Task
 from ml_assets.datasets.tables import load_raw_table
 from ml_assets.errors import ContractViolation, SettingError, UserError

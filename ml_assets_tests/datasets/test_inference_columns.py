@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from ml_assets.datasets.inference_columns import ColumnGuess, guess_column
-from ml_assets.datasets.inference_ranges import half_rounded, roomy_range, roomy_share
+from ml_assets.datasets.inference.columns import ColumnGuess, guess_column
+from ml_assets.datasets.inference.ranges import half_rounded, roomy_range, roomy_share
 from ml_assets.errors import SourceError
 
 NUMBERS = [f"{at / 7:.3f}" for at in range(60)]

@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ml_assets.datasets.batches import batch_ids, batch_records, batches, batches_folder, newest_arrival
 from ml_assets.datasets.contracts import load_contract
-from ml_assets.datasets.intake import pending_files, source_state, take_incoming
+from ml_assets.datasets.incoming.batches import batch_ids, batch_records, batches, batches_folder, newest_arrival
+from ml_assets.datasets.incoming.intake import pending_files, source_state, take_incoming
 from ml_assets.datasets.spec import DatasetSpec, Incoming
 from ml_assets.datasets.tables import assemble
 from ml_assets.errors import IntegrityError, SourceError, StorageError

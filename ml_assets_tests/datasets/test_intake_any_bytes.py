@@ -11,9 +11,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ml_assets.datasets.batches import batch_records, batches, batches_folder
 from ml_assets.datasets.contracts import load_contract
-from ml_assets.datasets.intake import IntakeReport, pending_files
+from ml_assets.datasets.incoming.batches import batch_records, batches, batches_folder
+from ml_assets.datasets.incoming.intake import IntakeReport, pending_files
 from ml_assets.home import Home
 from ml_assets.validation.entries import entries
 from ml_assets_tests.intake_world import IRIS_HEADER, hand_in, iris_rows, leftovers, take

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets.datasets.arrivals import (
+from ml_assets.datasets.contracts import load_contract
+from ml_assets.datasets.incoming.arrivals import (
     CLAIMED,
     NotTaken,
     Unreadable,
@@ -22,7 +23,6 @@ from ml_assets.datasets.arrivals import (
     pending_files,
     seconds_to_settle,
 )
-from ml_assets.datasets.contracts import load_contract
 from ml_assets.home import Home
 from ml_assets_tests.intake_world import written
 

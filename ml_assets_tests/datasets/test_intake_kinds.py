@@ -15,8 +15,8 @@ import openpyxl
 import polars as pl
 import pytest
 
-from ml_assets.datasets.batches import batches
 from ml_assets.datasets.contracts import load_contract
+from ml_assets.datasets.incoming.batches import batches
 from ml_assets.home import Home
 from ml_assets.validation.entries import entries, find_entry
 from ml_assets_tests.intake_world import IRIS_HEADER, accepted_rows, hand_in, iris_rows, leftovers, take

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ml_assets.datasets.batches import batch_records, batches
+from ml_assets.datasets.incoming.batches import batch_records, batches
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.datasets.tables import assemble
 from ml_assets.home import Home

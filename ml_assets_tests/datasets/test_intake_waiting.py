@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets.datasets.batches import batch_ids
 from ml_assets.datasets.contracts import load_contract
+from ml_assets.datasets.incoming.batches import batch_ids
 from ml_assets.home import Home
 from ml_assets.validation.entries import entries
 from ml_assets_tests.intake_world import hand_in, iris_rows, leftovers, take, written

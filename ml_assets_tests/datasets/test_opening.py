@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from table_worlds import contract, parquet, workbook
 
-from ml_assets.datasets.opening import open_table
-from ml_assets.datasets.reading import incoming_source, read_rows
+from ml_assets.datasets.reading.opening import open_table
+from ml_assets.datasets.reading.rows import incoming_source, read_rows
 from ml_assets.datasets.spec import SourceFile
 from ml_assets.datasets.tables import load_raw_table
 from ml_assets.errors import SourceError, UserError

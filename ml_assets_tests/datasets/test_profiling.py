@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ml_assets.artifacts import ArtifactStore
-from ml_assets.datasets.histograms import MOST_BINS, histogram
-from ml_assets.datasets.profile_document import DOCUMENT, QUANTILES, TableProfile
-from ml_assets.datasets.profiling import profile
-from ml_assets.datasets.rank_correlation import CORRELATED_ROWS, MOST_CORRELATED
+from ml_assets.datasets.profiles.document import DOCUMENT, QUANTILES, TableProfile
+from ml_assets.datasets.profiles.histograms import MOST_BINS, histogram
+from ml_assets.datasets.profiles.profiling import profile
+from ml_assets.datasets.profiles.rank_correlation import CORRELATED_ROWS, MOST_CORRELATED
 from ml_assets.datasets.raw import to_pandas
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import IntegrityError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets.datasets import files
-from ml_assets.datasets.files import below_home, file_sha256, read_file
+from ml_assets.datasets.reading import files
+from ml_assets.datasets.reading.files import below_home, file_sha256, read_file
 from ml_assets.errors import SourceError
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from version_worlds import DAY, commit, edited, in_another_process, on_disk
 
 from ml_assets.artifacts import ArtifactStore
-from ml_assets.datasets.retention import Retention, collect_models, collect_versions
-from ml_assets.datasets.versions import TableVersions
+from ml_assets.datasets.versions.retention import Retention, collect_models, collect_versions
+from ml_assets.datasets.versions.store import TableVersions
 from ml_assets.errors import IntegrityError, SettingError
 from ml_assets_tests.canonical import canonical
 

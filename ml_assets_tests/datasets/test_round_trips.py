@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from table_worlds import contract, excel, json_lines, parquet, source
 
-from ml_assets.datasets.formulas import is_formula
-from ml_assets.datasets.opening import open_table
 from ml_assets.datasets.raw import polars_type
-from ml_assets.datasets.reading import incoming_source, read_rows
+from ml_assets.datasets.reading.formulas import is_formula
+from ml_assets.datasets.reading.opening import open_table
+from ml_assets.datasets.reading.rows import incoming_source, read_rows
 from ml_assets.datasets.spec import RESERVED, DatasetSpec
 
 LARGEST = 2**53

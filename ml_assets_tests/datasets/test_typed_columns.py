@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_assets.datasets.cells import LABEL_SAMPLE, MAX_CELL_BYTES, MAX_TEXT_BYTES, as_text, typed_column
 from ml_assets.datasets.raw import polars_type
+from ml_assets.datasets.reading.cells import LABEL_SAMPLE, MAX_CELL_BYTES, MAX_TEXT_BYTES, as_text, typed_column
 from ml_assets.datasets.spec import Column
 
 

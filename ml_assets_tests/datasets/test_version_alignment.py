@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from version_worlds import edited, resampled
 
-from ml_assets.datasets.version_alignment import NOWHERE, align, align_grown
-from ml_assets.datasets.version_layout import MOST_PACKS, Layout, Pack, follow
+from ml_assets.datasets.versions.alignment import NOWHERE, align, align_grown
+from ml_assets.datasets.versions.layout import MOST_PACKS, Layout, Pack, follow
 
 cells = st.lists(
     st.tuples(

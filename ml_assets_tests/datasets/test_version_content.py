@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_assets.datasets.version_content import content_id, content_ids
+from ml_assets.datasets.versions.content import content_id, content_ids
 from ml_assets_tests.canonical import canonical
 
 

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from version_worlds import commit, edited, on_disk, resampled
 
-from ml_assets.datasets.version_layout import MOST_PACKS
-from ml_assets.datasets.versions import TableVersions, content_id
+from ml_assets.datasets.versions.layout import MOST_PACKS
+from ml_assets.datasets.versions.store import TableVersions, content_id
 from ml_assets_tests.canonical import canonical
 
 REAL = ("iris", "boston_housing", "wine_quality", "california_housing")

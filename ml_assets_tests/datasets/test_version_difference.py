@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_assets.datasets.version_difference import column_figures, difference
+from ml_assets.datasets.versions.difference import column_figures, difference
 from ml_assets_tests.canonical import canonical
 
 rows = st.lists(st.tuples(st.integers(0, 4), st.sampled_from([None, 0.5, 1.5])), max_size=12)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from version_worlds import commit, edited, in_another_process
 
-from ml_assets.datasets.version_export import write_table
-from ml_assets.datasets.versions import TableVersions, content_id
+from ml_assets.datasets.versions.export import write_table
+from ml_assets.datasets.versions.store import TableVersions, content_id
 from ml_assets.errors import IntegrityError, StorageError, UserError
 from ml_assets_tests.canonical import canonical
 

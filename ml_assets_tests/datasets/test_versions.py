@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from version_worlds import commit, contract, on_disk
 
-from ml_assets.datasets.versions import TableVersions, content_id
+from ml_assets.datasets.versions.store import TableVersions, content_id
 from ml_assets.errors import UnknownNameError, UserError
 from ml_assets_tests.canonical import canonical
 

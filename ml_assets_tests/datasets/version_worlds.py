@@ -14,7 +14,7 @@ import polars as pl
 
 from ml_assets.datasets.contracts import load_contract
 from ml_assets.datasets.spec import DatasetSpec
-from ml_assets.datasets.versions import TableVersions, Version
+from ml_assets.datasets.versions.store import TableVersions, Version
 from ml_assets_tests.canonical import canonical
 
 DAY = 86_400.0
@@ -74,7 +74,8 @@ def main(folder: str, name: str, *words: str) -> None:
 
 
 def _die_at(point: str) -> None:
-    from ml_assets.datasets import version_records, versions
+    from ml_assets.datasets.versions import records as version_records
+    from ml_assets.datasets.versions import store as versions
 
     def die(*_: Any, **__: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)

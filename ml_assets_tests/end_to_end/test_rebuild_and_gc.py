@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from ml_assets.cli import cli
 from ml_assets.datasets.contracts import load_contract
-from ml_assets.datasets.versions import TableVersions
+from ml_assets.datasets.versions.store import TableVersions
 from ml_assets.errors import IntegrityError, StorageError, TrainingError, UnknownNameError
 from ml_assets.learning.fitted_model import read_record
 from ml_assets.resources.registry import CHAMPION, registered

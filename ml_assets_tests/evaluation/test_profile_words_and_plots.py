@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml_assets.datasets.profile_document import TableProfile
-from ml_assets.datasets.profiling import profile
+from ml_assets.datasets.profiles.document import TableProfile
+from ml_assets.datasets.profiles.profiling import profile
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.evaluation import profile_content as content
 from ml_assets.evaluation import profile_plots as plots

@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ml_assets.datasets.batches import batch_records, batches
 from ml_assets.datasets.contracts import load_contract
-from ml_assets.datasets.intake import pending_files
+from ml_assets.datasets.incoming.batches import batch_records, batches
+from ml_assets.datasets.incoming.intake import pending_files
 from ml_assets.home import Home
 from ml_assets.validation.entries import entries
 from ml_assets_tests.intake_world import (

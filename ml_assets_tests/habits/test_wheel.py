@@ -108,7 +108,7 @@ import sys
 from pathlib import Path
 import polars as pl
 from ml_assets.datasets.contracts import load_contract
-from ml_assets.datasets.profiling import profile
+from ml_assets.datasets.profiles.profiling import profile
 from ml_assets.notebook_runs import notebook_file, page, run_notebook
 spec, folder = load_contract("iris"), Path(sys.argv[1])
 values = {name: ["Iris-setosa"] * 3 if c.dtype == "category" else [1.0, 2.0, 3.0] for name, c in spec.columns.items()}

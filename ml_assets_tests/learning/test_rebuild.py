@@ -14,7 +14,7 @@ import pytest
 from ml_assets.artifacts import ArtifactStore, StoredArtifact
 from ml_assets.datasets.cleaning import clean
 from ml_assets.datasets.identity import table_hash
-from ml_assets.datasets.versions import TableVersions
+from ml_assets.datasets.versions.store import TableVersions
 from ml_assets.errors import ContractError, IntegrityError
 from ml_assets.evaluation.evaluate import predict, true_values
 from ml_assets.evaluation.metrics import score

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from ml_assets.datasets.contracts import load_contract
-from ml_assets.datasets.profiling import profile
+from ml_assets.datasets.profiles.profiling import profile
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.notebook_runs import notebook_file, page, pictures, run_notebook
 from ml_assets.validation.outcomes import check_names

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_assets.datasets.cells import MAX_CELL_BYTES, typed_column
 from ml_assets.datasets.raw import to_pandas
+from ml_assets.datasets.reading.cells import MAX_CELL_BYTES, typed_column
 from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.features.plan import plan_for
 from ml_assets.monitoring.live_window import LiveWindow

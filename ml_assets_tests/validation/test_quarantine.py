@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from ml_assets.cli.quarantine import quarantine as commands
 from ml_assets.datasets.contracts import load_contract
-from ml_assets.datasets.folders import drafted
+from ml_assets.datasets.incoming.folders import drafted
 from ml_assets.datasets.raw import raw_schema
 from ml_assets.errors import StorageError, UnknownNameError, UserError
 from ml_assets.home import Home

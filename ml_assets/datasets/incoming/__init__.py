@@ -1,0 +1,1 @@
+"""Files that people hand in: arriving, judged, taken as batches or refused."""

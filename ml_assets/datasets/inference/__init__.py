@@ -1,0 +1,1 @@
+"""From a table nobody described to a guessed contract, and its text."""

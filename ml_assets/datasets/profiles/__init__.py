@@ -1,0 +1,1 @@
+"""How a version of a raw table looks: figures, histograms, correlations, drift."""

@@ -1,0 +1,1 @@
+"""Versions of a raw table: content, packs, layout, records, differences, retention."""
