@@ -6,6 +6,8 @@ SHELL := /bin/sh
 
 PYTHON ?= python3
 ARGS ?=
+# Tests of a file stay in one process; two are what two cores carry, and what timed tests stand.
+JOBS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
@@ -25,8 +27,8 @@ run: $(LOCKED) $(PACKAGE) ## Train, compare, register and deploy what is not up 
 	@$(BIN)/ml-assets run $(ARGS)
 
 .PHONY: test
-test: $(DEVELOPED) $(PACKAGE) ## Run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(DEVELOPED) $(PACKAGE) ## Run all tests, two files at once
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: check
 check: $(DEVELOPED) $(PACKAGE) ## Check format, lint, types, imports and locks
