@@ -10,8 +10,9 @@ from ml_assets.datasets.contracts import load_contract
 from ml_assets.datasets.tables import load_raw_table, table_hash
 from ml_assets.families import family_names
 from ml_assets.features.plan import FeatureSet
-from ml_assets.learning.fitted_model import fit_models
-from ml_assets.learning.search import Budget, search
+from ml_assets.learning.final_fit import fit_models
+from ml_assets.learning.race import Budget
+from ml_assets.learning.search import search
 from ml_assets.learning.splitting import split
 from ml_assets.learning.worker import TrainingRows
 from ml_assets.processes import cores

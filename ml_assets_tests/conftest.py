@@ -38,7 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def iris_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A home in which `ml-assets run iris` ran, for tests that only read it; and what the command printed."""
     place = tmp_path_factory.mktemp("iris")
-    done = run_in(place, "ml_assets", "run", "iris", "--budget", "20", "--trials", "2")
+    done = run_in(place, "ml_assets", "run", "iris", "--trials", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     return place, done
 

@@ -1,5 +1,6 @@
 """Rooms 8 to 10: each family's scores, the leaderboard over them, and the page a person reads."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -8,8 +9,8 @@ from ml_assets import __version__
 from ml_assets.artifacts import write_atomically
 from ml_assets.assets.metadata import plot, plots, table
 from ml_assets.assets.policy import contract_version, families_of, of, policy
-from ml_assets.assets.training import trial_records
-from ml_assets.assets.types import Card, DataFrame, Evaluation, FittedModel, Leaderboard, SearchResult
+from ml_assets.assets.training import left_out_metadata, trial_records
+from ml_assets.assets.types import Card, DataFrame, Evaluation, FittedModel, Leaderboard, LeftOut, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import TrainingError
 from ml_assets.home import Home
@@ -37,19 +38,29 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         clean_table: DataFrame,
         splits: DataFrame,
-        tuned_params: dict[str, SearchResult],
-        model: dict[str, FittedModel],
+        tuned_params: dict[str, SearchResult | LeftOut],
+        model: dict[str, FittedModel | LeftOut],
         settings: Settings,
         tracking: Tracking,
-    ) -> dg.MaterializeResult[dict[str, Evaluation]]:
+    ) -> dg.MaterializeResult[dict[str, Evaluation | LeftOut]]:
         """Out-of-fold and test metrics, costs, importances and plots of each family."""
         from ml_assets.evaluation.evaluate import evaluate
         from ml_assets.evaluation.plots import model_plot_set
+        from ml_assets.learning.left_out import LeftOut as NoModel
 
         give_way()
-        evaluations = {}
+        evaluations: dict[str, Evaluation | LeftOut] = {}
         for family in context.partition_keys:
-            fitted, found, file = model[family], tuned_params[family], stored_model(spec.name, family)
+            fitted, found = model[family], tuned_params[family]
+            if isinstance(fitted, NoModel):
+                evaluations[family] = fitted
+                context.add_asset_metadata(left_out_metadata(fitted), partition_key=family)
+                continue
+            if isinstance(found, NoModel):
+                raise TrainingError(
+                    f"{family}: its search left it out after the model was made; materialize {spec.name}/model again"
+                )
+            file = stored_model(spec.name, family)
             check_alignment(found, splits, fitted)
             made = evaluate(
                 spec,
@@ -140,15 +151,17 @@ def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:
         },
     )
     def comparison(
-        clean_table: DataFrame, splits: DataFrame, evaluations: dict[str, Evaluation], settings: Settings
+        clean_table: DataFrame, splits: DataFrame, evaluations: dict[str, Evaluation | LeftOut], settings: Settings
     ) -> dg.MaterializeResult[Leaderboard]:
         """Leaderboard over the model families, best first, with paired tests against the leader."""
         from ml_assets.datasets.identity import table_hash
         from ml_assets.evaluation.comparison import compare
         from ml_assets.evaluation.plots import leaderboard_plot
 
+        ranked, left_out = scored(evaluations)
         board = compare(
-            evaluations,
+            ranked,
+            left_out=left_out,
             alpha=settings.significance,
             data_hash=table_hash(clean_table),
             splits_hash=table_hash(splits),
@@ -164,6 +177,14 @@ def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:
         return dg.MaterializeResult(value=board, metadata=metadata)
 
     return comparison
+
+
+def scored(evaluations: Mapping[str, Evaluation | LeftOut]) -> tuple[dict[str, Evaluation], dict[str, str]]:
+    """The families that have scores, and the reason of each that was left out before."""
+    from ml_assets.learning.left_out import LeftOut as NoModel
+
+    ranked = {family: made for family, made in evaluations.items() if not isinstance(made, NoModel)}
+    return ranked, {family: made.reason for family, made in evaluations.items() if isinstance(made, NoModel)}
 
 
 def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
@@ -183,8 +204,8 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         clean_table: DataFrame,
         splits: DataFrame,
-        tuned_params: dict[str, SearchResult],
-        evaluations: dict[str, Evaluation],
+        tuned_params: dict[str, SearchResult | LeftOut],
+        evaluations: dict[str, Evaluation | LeftOut],
         comparison: Leaderboard,
         tracking: Tracking,
     ) -> dg.MaterializeResult[Card]:
@@ -195,12 +216,13 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
 
         give_way()
         guess = baseline(spec, clean_table, splits)
-        winner = evaluations[comparison.winner]
+        ranked, _ = scored(evaluations)
+        winner = ranked[comparison.winner]
         trials = [record for result in tuned_params.values() for record in trial_records(result)]
         card = make_card(
             spec,
             comparison,
-            evaluations,
+            ranked,
             table=clean_table,
             plots=card_plots(spec, clean_table, comparison, winner, trials=trials, baseline=guess),
             lineage={

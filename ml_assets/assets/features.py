@@ -6,34 +6,49 @@ from typing import Any
 import dagster as dg
 
 from ml_assets.assets.checks import check_result, wanted_checks
-from ml_assets.assets.metadata import lineage, number_schema
+from ml_assets.assets.metadata import lineage, number_schema, records_table
 from ml_assets.assets.policy import contract_version, key, of, policy
 from ml_assets.assets.types import DataFrame, FeatureSet
 from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.processes import cores
 from ml_assets.resources.settings import Settings
 from ml_assets.validation.outcomes import FITTED_INSIDE, severity_of
+
+FEATURES_SHARE = 0.15
+"""Part of the budget after which no further step is considered."""
 
 
 def build_features(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `features`."""
 
     @dg.asset(
-        **policy(spec, "features", kinds={"scikitlearn", "pandas"}, version=contract_version(spec, "2")),
+        **policy(spec, "features", kinds={"scikitlearn", "pandas"}, version=contract_version(spec, "3")),
         ins={"clean_table": of(spec, "clean_table"), "splits": of(spec, "splits")},
         check_specs=wanted_checks(spec, "features", FITTED_INSIDE),
     )
     def features(clean_table: DataFrame, splits: DataFrame, settings: Settings) -> Iterator[Any]:
-        """The fitted feature plan and its table; models carry a plan of their own, fitted on their own rows."""
-        from ml_assets.features.plan import FeatureSet as Made
+        """The fitted feature plan, the steps found for it, and its table; each model fits a copy on its own rows."""
+        from ml_assets.features.feature_set import FeatureSet as Made
+        from ml_assets.features.feature_set import find_steps
         from ml_assets.validation.fitted_inside import check_fitted_inside
 
+        found = find_steps(
+            spec,
+            clean_table,
+            splits,
+            seconds=FEATURES_SHARE * settings.seconds,
+            threads=cores(),
+            seed=settings.seed,
+        )
+
         def make(table: DataFrame, parts: DataFrame) -> FeatureSet:
-            return Made.of(spec, table, parts, seed=settings.seed)
+            return Made.of(spec, table, parts, seed=settings.seed, found=found)
 
         made = make(clean_table, splits)
         metadata: dict[str, Any] = {
             "dagster/row_count": len(made.table),
             "dagster/column_schema": number_schema(made.table.columns),
+            "steps": records_table(made.considered),
             "dagster/column_lineage": lineage(key(spec, "clean_table"), made.plan.lineage_),
         }
         results = []

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ml_assets.artifacts import write_atomically
+from ml_assets.assets.budget import seconds_for_search
 from ml_assets.assets.metadata import plots
 from ml_assets.assets.policy import families_of, families_version, of, policy
-from ml_assets.assets.types import DataFrame, FeatureSet, FittedModel, SearchResult
+from ml_assets.assets.types import DataFrame, FeatureSet, FittedModel, LeftOut, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.families import ENSEMBLE, family_names
 from ml_assets.home import Home
 from ml_assets.processes import cores
 from ml_assets.resources.settings import Settings
+from ml_assets.resources.store import stored_families
 from ml_assets.resources.tracking import TrackedRun, Tracking
 
 if TYPE_CHECKING:
-    from ml_assets.learning.search import Progress
+    from ml_assets.learning.race import Progress
 
 
 def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
@@ -47,27 +52,38 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
         features: FeatureSet,
         settings: Settings,
         tracking: Tracking,
-    ) -> dg.MaterializeResult[dict[str, SearchResult]]:
+    ) -> dg.MaterializeResult[dict[str, SearchResult | LeftOut]]:
         """Best setting of each family by cross-validation, all families of the run under one time budget."""
         from ml_assets.learning.cores import hold_cores
+        from ml_assets.learning.ensembling import ensemble_result
         from ml_assets.learning.pool import warm_up
-        from ml_assets.learning.search import Budget, search
+        from ml_assets.learning.race import Budget
+        from ml_assets.learning.search import search
+        from ml_assets.learning.search_result import SearchResult as Found
         from ml_assets.learning.worker import TrainingRows
 
         home = Home.current()
         rows = TrainingRows.of(spec, clean_table, splits, features.plan, seed=settings.seed)
-        budget = Budget(settings.budget_seconds * settings.budget_share, settings.trials)
+        families = [name for name in context.partition_keys if name != ENSEMBLE]
+        budget = Budget(seconds_for_search(context, spec, settings), settings.trials)
+        started = time.monotonic()
         warm_up()
         with hold_cores(cores(), total=cores(), folder=home.locks) as workers:
-            results = search(
-                rows,
-                context.partition_keys,
-                budget=budget,
-                workers=workers,
-                folder=home.searches / spec.name / _fingerprint(clean_table, splits, features, settings.seed),
-                report=_reporter(context, home.progress / context.run.run_id / f"{spec.name}.json"),
+            place = home.searches / spec.name / _fingerprint(clean_table, splits, features, settings.seed)
+            file = home.progress / context.run.run_id / f"{spec.name}.json"
+            results = (
+                search(rows, families, budget=budget, workers=workers, folder=place, report=_reporter(context, file))
+                if families
+                else {}
             )
+        if ENSEMBLE in context.partition_keys:
+            stored = stored_families(spec, "tuned_params", [name for name in family_names() if name not in results])
+            seconds = time.monotonic() - started
+            results[ENSEMBLE] = ensemble_result(rows, {**stored, **results}, seconds=seconds)
         for family, result in results.items():
+            if not isinstance(result, Found):
+                context.add_asset_metadata({**left_out_metadata(result), **_limits(settings)}, partition_key=family)
+                continue
             with tracking.family_run(context, spec.name, family) as run:
                 images = _log_search(run, spec, result)
             found = _search_metadata(result, settings)
@@ -97,12 +113,13 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
         features: FeatureSet,
         tuned_params: dict[str, SearchResult],
         settings: Settings,
-    ) -> dg.MaterializeResult[dict[str, FittedModel]]:
+    ) -> dg.MaterializeResult[dict[str, FittedModel | LeftOut]]:
         """One pipeline a family, raw row in, prediction out, fitted on all training rows."""
         from ml_assets.datasets.identity import table_hash
         from ml_assets.datasets.state import table_versions
         from ml_assets.learning.cores import hold_cores
-        from ml_assets.learning.fitted_model import fit_models
+        from ml_assets.learning.final_fit import fit_models
+        from ml_assets.learning.left_out import LeftOut as NoModel
         from ml_assets.learning.pool import warm_up
         from ml_assets.learning.worker import TrainingRows
 
@@ -121,6 +138,9 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
                 data_version=version.id if version is not None else "",
             )
         for family, fitted in models.items():
+            if isinstance(fitted, NoModel):
+                context.add_asset_metadata(left_out_metadata(fitted), partition_key=family)
+                continue
             context.add_asset_metadata(
                 {"fit_seconds": fitted.record.fit_seconds, "params": dict(fitted.record.params)},
                 partition_key=family,
@@ -149,7 +169,8 @@ def _reporter(context: dg.AssetExecutionContext, file: Path) -> "Callable[[Progr
         if progress.seconds - last["log"] >= 10:
             last["log"] = progress.seconds
             best = ", ".join(f"{family} {score:.4g}" for family, score in progress.best.items())
-            context.log.info(f"{progress.seconds:.0f} of {progress.budget:g} s, {progress.trials} trials; best: {best}")
+            of = f" of {progress.budget:.0f}" if math.isfinite(progress.budget) else ""
+            context.log.info(f"{progress.seconds:.0f}{of} s, {progress.trials} trials; best: {best}")
 
     return report
 
@@ -159,10 +180,14 @@ def _search_metadata(result: SearchResult, settings: Settings) -> dict[str, Any]
         "score": result.score,
         "trials_ended": len(result.trials),
         "fit_seconds": result.seconds,
-        "budget_seconds": settings.budget_seconds,
-        "trials": settings.trials,
+        **_limits(settings),
         "params": dict(result.params),
     }
+
+
+def _limits(settings: Settings) -> dict[str, Any]:
+    """What limited a search; by it `staleness` knows whether another one is asked for."""
+    return {"budget_seconds": settings.seconds if math.isfinite(settings.seconds) else None, "trials": settings.trials}
 
 
 def _log_search(run: TrackedRun, spec: DatasetSpec, result: SearchResult) -> dict[str, bytes]:
@@ -181,7 +206,12 @@ def _log_search(run: TrackedRun, spec: DatasetSpec, result: SearchResult) -> dic
     return images
 
 
-def _race(spec: DatasetSpec, results: Mapping[str, SearchResult]) -> dict[str, bytes]:
+def left_out_metadata(left_out: LeftOut) -> dict[str, Any]:
+    """What the UI shows of a family that has no model."""
+    return {"left_out": left_out.reason, "failed": left_out.failed, "trials_ended": len(left_out.trials)}
+
+
+def _race(spec: DatasetSpec, results: Mapping[str, SearchResult | LeftOut]) -> dict[str, bytes]:
     from ml_assets.evaluation.metrics import primary_metric
     from ml_assets.evaluation.plots import search_plots
 
@@ -189,7 +219,7 @@ def _race(spec: DatasetSpec, results: Mapping[str, SearchResult]) -> dict[str, b
     return search_plots(spec, records, metric=primary_metric(spec.task))
 
 
-def trial_records(result: SearchResult) -> list[dict[str, Any]]:
+def trial_records(result: SearchResult | LeftOut) -> list[dict[str, Any]]:
     """One record a trial, with its family, as plots and tables take them."""
     return [{"family": result.family, **vars(trial)} for trial in result.trials]
 

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from ml_assets.evaluation.comparison import Leaderboard
     from ml_assets.evaluation.gate import Verdict
     from ml_assets.evaluation.record import Evaluation
-    from ml_assets.features.plan import FeatureSet
+    from ml_assets.features.feature_set import FeatureSet
     from ml_assets.learning.fitted_model import FittedModel
+    from ml_assets.learning.left_out import LeftOut
     from ml_assets.learning.search_result import SearchResult
     from ml_assets.monitoring.decision import RetrainDecision
     from ml_assets.monitoring.drift import DriftReport
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 else:
     Card = DataFrame = DriftReport = Evaluation = FeatureSet = FittedModel = Leaderboard = Any
     LivePerformance = LiveWindow = Profile = Registration = RetrainDecision = SearchResult = Verdict = Any
-    RawTable = TableProfile = Any
+    LeftOut = RawTable = TableProfile = Any
 
 __all__ = [
     "Card",
@@ -33,6 +34,7 @@ __all__ = [
     "FeatureSet",
     "FittedModel",
     "Leaderboard",
+    "LeftOut",
     "LivePerformance",
     "LiveWindow",
     "Profile",

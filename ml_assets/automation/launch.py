@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ml_assets import errors
-from ml_assets.families import family_names
+from ml_assets.families import model_names
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
@@ -85,7 +85,7 @@ def plan_parts(graph: AssetGraph, keys: Sequence[dg.AssetKey], families: Sequenc
 
 
 def _stretches(families: Sequence[str]) -> list[list[str]]:
-    order = family_names()
+    order = model_names()
     stretches: list[list[str]] = []
     for family in sorted(families, key=order.index):
         if stretches and order.index(stretches[-1][-1]) + 1 == order.index(family):

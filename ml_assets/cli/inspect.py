@@ -9,7 +9,7 @@ import click
 
 from ml_assets.datasets.contracts import load_contract, load_contracts
 from ml_assets.errors import UserError
-from ml_assets.families import family_names
+from ml_assets.families import model_names
 from ml_assets.home import HOME_VARIABLE, Home
 
 
@@ -80,7 +80,7 @@ def _dataset_rows(home: Home) -> list[dict[str, Any]]:
     with open_instance(home) as instance:
         graph = defs.resolve_asset_graph()
         for spec in load_contracts().values():
-            stale = find_stale(instance, graph, spec, family_names(), asked={"seed": default_settings().seed})
+            stale = find_stale(instance, graph, spec, model_names(), asked={"seed": default_settings().seed})
             champion = champion_ref(spec.name)
             rows.append(
                 {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import threading
@@ -78,7 +79,8 @@ class _DatasetState:
         if not told:
             return doing
         if "tuned_params" in self.running:
-            return f"tuned_params {self.search['seconds']:.0f} of {self.search['budget']:g} s; {told}"
+            of = f" of {self.search['budget']:.0f}" if math.isfinite(self.search["budget"]) else ""
+            return f"tuned_params {self.search['seconds']:.0f}{of} s; {told}"
         return f"{doing}; {told}"
 
 

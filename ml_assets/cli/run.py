@@ -14,7 +14,7 @@ import click
 from ml_assets.datasets.contracts import load_contract, load_contracts
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import RunFailedError, SettingError, UserError
-from ml_assets.families import choose_families
+from ml_assets.families import choose_models
 from ml_assets.home import Home
 from ml_assets.processes import CORES_VARIABLE, cores, start_loading
 
@@ -32,8 +32,10 @@ LARGEST_SEED = 2**31
 @click.command()
 @click.argument("datasets", nargs=-1, metavar="[DATASET]...")
 @click.option("--families", metavar="A,B", help="Only these model families, separated by commas.")
-@click.option("--budget", type=float, metavar="SECONDS", help="Search time of a dataset, all families.  [default: 30]")
-@click.option("--trials", type=int, metavar="N", help="End a search after N settings a family, if time allows.")
+@click.option(
+    "--budget", type=float, metavar="SECONDS", help="Time of a dataset, first row to champion.  [default: 30]"
+)
+@click.option("--trials", type=int, metavar="N", help="N settings a family; alone it makes a run repeatable.")
 @click.option("--jobs", type=int, metavar="N", help="Cores to use.  [default: all]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of splits, searches and models.")
 @click.option("--fresh", is_flag=True, help="Make everything again, stale or not.")
@@ -55,9 +57,10 @@ def run(
       ml-assets run
       ml-assets run iris wine_quality --families xgboost,svm
       ml-assets run california_housing --budget 120 --jobs 2
+      ml-assets run iris --trials 10
     """
     specs = [load_contract(name) for name in dict.fromkeys(datasets)] or list(load_contracts().values())
-    chosen = choose_families(families.split(",") if families is not None else None)
+    chosen = choose_models(families.split(",") if families is not None else None)
     settings = _settings(budget, trials, seed)
     _use_cores(jobs)
     _load_meanwhile()

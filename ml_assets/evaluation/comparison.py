@@ -101,12 +101,13 @@ def compare(
     alpha: float = 0.05,
     data_hash: str | None = None,
     splits_hash: str | None = None,
+    left_out: Mapping[str, str] | None = None,
 ) -> Leaderboard:
     """The leaderboard of one dataset's families.
 
     Families are comparable only on the same rows and folds. Those of other data or splits are left out with
-    the reason, and so are those without finite scores. Which data count is said by `data_hash` and
-    `splits_hash`; without them, what most families were evaluated on.
+    the reason, and so are those without finite scores, beside those that were `left_out` before. Which data
+    count is said by `data_hash` and `splits_hash`; without them, what most families were evaluated on.
 
     The p-values are not corrected for the number of families, and the leader is the best of several, so
     "distinguishable" is said somewhat too easily.
@@ -116,7 +117,9 @@ def compare(
     """
     dataset = next((e.dataset for e in evaluations.values()), "")
     wanted = _wanted_hashes(evaluations, data_hash, splits_hash)
-    left_out = {family: reason for family, e in evaluations.items() if (reason := _why_not(e, *wanted)) is not None}
+    left_out = {**(left_out or {})} | {
+        family: reason for family, e in evaluations.items() if (reason := _why_not(e, *wanted)) is not None
+    }
     ranked = sorted(
         (e for family, e in evaluations.items() if family not in left_out),
         key=lambda e: (e.cv_score, e.family),

@@ -1,22 +1,38 @@
-"""The registry of model families: every module here that offers `FAMILY` is one, named after its file."""
+"""The registry of model families: every module here that offers `FAMILY` is one, and so is every entry point.
+
+A package brings a family of its own by an entry point of the group `ml_assets.families`, named like the family, that
+points to an object of a subclass of `Family`; `conformance` says whether it keeps what is relied on.
+"""
 
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import pkgutil
 from collections.abc import Iterable
 from functools import cache
+from typing import Final
 
-from ml_assets.errors import UnknownNameError
+from ml_assets.errors import SettingError, UnknownNameError
 from ml_assets.families.base import Family
 
-_NOT_FAMILIES = frozenset({"base", "labels", "preparation"})
+ENTRY_POINTS: Final = "ml_assets.families"
+ENSEMBLE: Final = "ensemble"
+"""The partition beside the families in which they answer together; always the last."""
+
+_NOT_FAMILIES: Final = frozenset({"base", "conformance", "labels", "pairs", "preparation"})
 
 
 @cache
 def family_names() -> tuple[str, ...]:
     """Names of all families in alphabetical order; imports none of them."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _NOT_FAMILIES))
+    here = {m.name for m in pkgutil.iter_modules(__path__)} - _NOT_FAMILIES
+    return tuple(sorted(here | set(_brought())))
+
+
+def model_names() -> tuple[str, ...]:
+    """All families, and last the ensemble of them: whatever gives a model."""
+    return (*family_names(), ENSEMBLE)
 
 
 def load_family(name: str) -> Family:
@@ -24,16 +40,38 @@ def load_family(name: str) -> Family:
 
     Raises:
         UnknownNameError: there is none; the message offers the nearest.
+        SettingError: another package brings it, and it cannot be loaded.
     """
     if name not in family_names():
         raise UnknownNameError("family", name, family_names())
-    family: Family = importlib.import_module(f"{__name__}.{name}").FAMILY
-    return family
+    brought = _brought().get(name)
+    if brought is None:
+        family: Family = importlib.import_module(f"{__name__}.{name}").FAMILY
+        return family
+    try:
+        loaded = brought.load()
+    except Exception as error:
+        raise SettingError(
+            f"family '{name}' of {brought.value} cannot be loaded ({type(error).__name__}: {error}): mend or remove "
+            "the package that brings it"
+        ) from error
+    if not isinstance(loaded, Family):
+        raise SettingError(f"family '{name}': {brought.value} is a {type(loaded).__name__}, not an object of a Family")
+    return loaded
 
 
-def choose_families(names: Iterable[str] | None) -> tuple[str, ...]:
-    """`names` checked and in the registry's order; all families for None."""
+def choose_models(names: Iterable[str] | None) -> tuple[str, ...]:
+    """`names` of families, or the ensemble, checked and in the registry's order; all for None."""
     if names is None:
-        return family_names()
-    wanted = {name: load_family(name) for name in names}
-    return tuple(name for name in family_names() if name in wanted)
+        return model_names()
+    wanted = set(names)
+    for name in wanted - {ENSEMBLE}:
+        load_family(name)
+    return tuple(name for name in model_names() if name in wanted)
+
+
+@cache
+def _brought() -> dict[str, importlib.metadata.EntryPoint]:
+    """Families of other packages by name; one of ours cannot be replaced."""
+    ours = {m.name for m in pkgutil.iter_modules(__path__)} | {ENSEMBLE}
+    return {e.name: e for e in importlib.metadata.entry_points(group=ENTRY_POINTS) if e.name not in ours}

@@ -40,9 +40,19 @@ class Family(ABC):
     version: str = "1"
     """Raise it when the same parameters would give another model; Dagster then knows its results are stale."""
 
+    first_seconds: float = 0.5
+    """What fitting the defaults to a thousand rows takes, roughly; until more is known the cheapest goes first."""
+
+    growth: float = 1.0
+    """Power of the rows by which the time of a fit grows from a thousand rows on; the race reckons with it."""
+
     @abstractmethod
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
         """Parameters worth trying first on a table of this shape; a point of the space that `suggest` draws from."""
+
+    def portfolio(self, shape: ProblemShape) -> tuple[Params, ...]:
+        """Settings worth trying before any search, the defaults first; points that `suggest` can draw."""
+        return (self.defaults(shape),)
 
     @abstractmethod
     def suggest(self, trial: Trial, shape: ProblemShape) -> dict[str, Any]:

@@ -16,10 +16,15 @@ class Linear(Family):
 
     title = "Linear model"
     version = "2"
+    first_seconds = 0.02
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
         """No splines, mild shrinkage."""
         return {"shrinkage": 1.0, "knots": 0}
+
+    def portfolio(self, shape: ProblemShape) -> tuple[Params, ...]:
+        """The defaults; less shrinkage; and splines of few knots."""
+        return (self.defaults(shape), {"shrinkage": 0.02, "knots": 0}, {"shrinkage": 1.0, "knots": 4})
 
     def suggest(self, trial: Trial, shape: ProblemShape) -> dict[str, Any]:
         """Shrinkage over seven decades; straight lines, or cubic splines with few or many knots."""

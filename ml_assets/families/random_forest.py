@@ -15,6 +15,8 @@ class RandomForest(Family):
     """Leaves never get smaller than needed: full-depth forests on large tables weigh hundreds of megabytes."""
 
     title = "Random forest"
+    first_seconds = 0.3
+    growth = 1.25
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
         """A hundred trees, a third of the columns at each split."""

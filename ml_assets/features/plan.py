@@ -5,7 +5,6 @@ How one column of labels, dates or text becomes numbers is in the modules named 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import numpy as np
@@ -19,8 +18,6 @@ from ml_assets.features.names import Names
 from ml_assets.features.texts import TextTopics, most_topics
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import ArrayLike, NDArray
 
     from ml_assets.datasets.spec import DatasetSpec
@@ -32,8 +29,6 @@ CROSS_FITTING_FOLDS: Final = 5
 LARGEST: Final = float(np.finfo(np.float32).max)
 """Trees compute in float32: a larger number would be an infinity to them."""
 
-PLAN_FILE: Final = "plan.joblib"
-
 
 class Part(Protocol):
     """What makes columns of one column, once it is fitted."""
@@ -42,6 +37,19 @@ class Part(Protocol):
 
     def transform(self, X: pd.Series[Any]) -> NDArray[np.float64]:
         """Columns (n, names) of values (n,)."""
+
+
+class Step(Protocol):
+    """What makes further columns of the table that the plan makes first; a scikit-learn transformer."""
+
+    lineage: dict[str, tuple[str, ...]]
+    """For each output column the columns of that table that it is made of; known before it is fitted."""
+
+    def fit_transform(self, X: pd.DataFrame, y: ArrayLike, folds: NDArray[np.int64] | None = None) -> pd.DataFrame:
+        """Columns of training rows, in which no row's own target has a part."""
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Columns of rows."""
 
 
 class FeaturePlan(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -58,12 +66,17 @@ class FeaturePlan(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         dates: columns that hold dates.
         texts: columns that hold free text.
         seed: of the topics of texts.
+        steps: unfitted transformers that make further columns of those named so far, as `discovery` found them.
 
     Attributes:
+        steps_: the steps, fitted.
         categories_: labels of each categorical column of few labels, as seen in training.
         parts_: what makes the columns of each column of labels, dates or text.
         lineage_: for each output column the raw columns it is made of.
     """
+
+    steps: tuple[Any, ...] = ()
+    steps_: tuple[Step, ...] = ()  # both here too, for plans that were stored before there were steps
 
     def __init__(
         self,
@@ -73,6 +86,7 @@ class FeaturePlan(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         dates: tuple[str, ...] = (),
         texts: tuple[str, ...] = (),
         seed: int = 0,
+        steps: tuple[Any, ...] = (),
     ) -> None:
         self.numeric = numeric
         self.categorical = categorical
@@ -80,10 +94,14 @@ class FeaturePlan(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.dates = dates
         self.texts = texts
         self.seed = seed
+        self.steps = steps
 
     def fit(self, X: pd.DataFrame, y: ArrayLike | None = None) -> Self:
         """Learns from rows `X` and their target `y` (n,), numbers or labels; returns itself."""
         self._learn(X, y, folds=None)
+        if self.steps:
+            table = self._table(X, self._made(X))
+            self.steps_ = tuple(clone(step).fit(table, np.asarray(y)) for step in self.steps)
         return self
 
     def fit_transform(
@@ -97,12 +115,16 @@ class FeaturePlan(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             folds: number of the fold of each row (n,), such that rows which belong together are in one. Without it,
                 or with a single one, rows with equal features are kept together.
         """
-        return self._table(X, self._learn(X, y, folds=_usable(folds, X[[*self.raw_columns]])))
+        usable = _usable(folds, X[[*self.raw_columns]])
+        table = self._table(X, self._learn(X, y, folds=usable))
+        self.steps_ = tuple(clone(step) for step in self.steps)
+        return self._with(table, [step.fit_transform(table, np.asarray(y), folds=usable) for step in self.steps_])
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         """Feature table (n, columns of `lineage_`) of float64 with the index of `X`."""
         check_is_fitted(self, "lineage_")
-        return self._table(X, {name: part.transform(X[name]) for name, part in self.parts_.items()})
+        table = self._table(X, self._made(X))
+        return self._with(table, [step.transform(table) for step in self.steps_])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Names of the output columns."""
@@ -117,8 +139,9 @@ class FeaturePlan(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def width(self, X: pd.DataFrame, y: ArrayLike) -> int:
         """How many columns it makes, fitted on training rows `X`; those of a text at their most."""
-        rest = clone(self).set_params(texts=()).fit(X, y)
-        return len(rest.lineage_) + len(self.texts) * (most_topics(len(X)) + 2)
+        rest = clone(self).set_params(texts=(), steps=()).fit(X, y)
+        more = sum(len(step.lineage) for step in self.steps)
+        return len(rest.lineage_) + len(self.texts) * (most_topics(len(X)) + 2) + more
 
     def _learn(
         self, X: pd.DataFrame, y: ArrayLike | None, *, folds: NDArray[np.int64] | None
@@ -149,11 +172,36 @@ class FeaturePlan(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _lineage(self) -> dict[str, tuple[str, ...]]:
         names = Names()
-        return {
+        first = {
             **{names.give(name): (name,) for name in self.numeric},
             **{names.give(f"{a}_per_{b}"): (a, b) for a, b in self.ratios},
             **{names.give(f"{name}{of}"): (name,) for name, part in self.parts_.items() for of in part.names_},
         }
+        further = {
+            names.give(name): tuple(dict.fromkeys(raw for column in of for raw in first[column]))
+            for step in self.steps
+            for name, of in step.lineage.items()
+        }
+        return first | further
+
+    @property
+    def _first_columns(self) -> list[str]:
+        """Names of the columns that no step makes."""
+        further = sum(len(step.lineage) for step in self.steps)
+        return list(self.lineage_)[: len(self.lineage_) - further]
+
+    def _made(self, X: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        return {name: part.transform(X[name]) for name, part in self.parts_.items()}
+
+    def _with(self, table: pd.DataFrame, further: list[pd.DataFrame]) -> pd.DataFrame:
+        """`table` and the columns of the steps beside it."""
+        if not further:
+            return table
+        values = np.hstack([part.to_numpy(dtype=np.float64) for part in further])
+        values[np.isinf(values)] = np.nan
+        names = list(self.lineage_)[table.shape[1] :]
+        made = pd.DataFrame(np.clip(values, -LARGEST, LARGEST), index=table.index, columns=names)
+        return pd.concat([table, made], axis=1)
 
     def _table(self, X: pd.DataFrame, made: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
         above, below = (_numbers(X, tuple(pair[side] for pair in self.ratios)) for side in (0, 1))
@@ -161,7 +209,7 @@ class FeaturePlan(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ratios = np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
         table = np.hstack([_numbers(X, self.numeric), ratios, *made.values()])
         table[np.isinf(table)] = np.nan
-        return pd.DataFrame(np.clip(table, -LARGEST, LARGEST), index=X.index, columns=list(self.lineage_))
+        return pd.DataFrame(np.clip(table, -LARGEST, LARGEST), index=X.index, columns=self._first_columns)
 
 
 def _numbers(X: pd.DataFrame, names: tuple[str, ...]) -> NDArray[np.float64]:
@@ -177,8 +225,8 @@ def _usable(folds: NDArray[np.int64] | None, X: pd.DataFrame) -> NDArray[np.int6
     return (content % CROSS_FITTING_FOLDS).astype(np.int64)
 
 
-def plan_for(spec: DatasetSpec, *, seed: int = 0) -> FeaturePlan:
-    """Unfitted feature plan that a contract asks for."""
+def plan_for(spec: DatasetSpec, *, seed: int = 0, steps: tuple[Any, ...] = ()) -> FeaturePlan:
+    """Unfitted feature plan that a contract asks for, and the `steps` that were found for its table."""
     return FeaturePlan(
         numeric=spec.numeric_features,
         categorical=spec.categorical_features,
@@ -186,35 +234,5 @@ def plan_for(spec: DatasetSpec, *, seed: int = 0) -> FeaturePlan:
         dates=spec.date_features,
         texts=spec.text_features,
         seed=seed,
+        steps=steps,
     )
-
-
-@dataclass(frozen=True)
-class FeatureSet:
-    """A plan fitted on the training rows, and the table it makes of all rows."""
-
-    plan: FeaturePlan
-    table: pd.DataFrame
-
-    @classmethod
-    def of(cls, spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame, *, seed: int = 0) -> Self:
-        """Fits the plan of `spec` on the training rows of a clean `table`."""
-        training = splits[splits["part"] == "train"]
-        rows, others = table.loc[training.index], table.loc[table.index.difference(training.index, sort=False)]
-        plan = plan_for(spec, seed=seed)
-        features = plan.fit_transform(rows, rows[spec.target].to_numpy(), folds=training["fold"].to_numpy())
-        return cls(plan, pd.concat([features, plan.transform(others)]).loc[table.index])
-
-    def save(self, folder: Path) -> None:
-        """Writes `plan.joblib` and `features.parquet`."""
-        import joblib
-
-        joblib.dump(self.plan, folder / PLAN_FILE, compress=("zlib", 3))
-        self.table.to_parquet(folder / "features.parquet")
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Reads back what `save` wrote; only for folders whose bytes were verified."""
-        import joblib
-
-        return cls(joblib.load(folder / PLAN_FILE), pd.read_parquet(folder / "features.parquet"))

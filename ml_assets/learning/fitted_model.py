@@ -1,4 +1,4 @@
-"""A fitted model as it is stored: the pipeline and what it was made from. Serving and scoring it belong elsewhere."""
+"""A fitted model as it is stored: the pipeline and what it was made from. Fitting it is `final_fit`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ml_assets.errors import IntegrityError, TrainingError
-from ml_assets.learning.environment import library_versions
-from ml_assets.learning.pool import worker_pool
-from ml_assets.learning.search_result import SearchResult
-from ml_assets.learning.worker import TrainingRows, fit_pipeline
+from ml_assets.errors import IntegrityError
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
-
-    from ml_assets.families.base import Params
 
 PIPELINE_FILE = "pipeline.joblib"
 RECORD_FILE = "model.json"
@@ -124,79 +118,3 @@ def load_verified(file: Path, sha256: str) -> Pipeline:
             "loaded: run `ml-assets run --fresh` to make and register a new one"
         )
     return joblib.load(io.BytesIO(content))
-
-
-def fit_models(
-    rows: TrainingRows,
-    searches: Mapping[str, SearchResult],
-    *,
-    data_hash: str,
-    splits_hash: str,
-    workers: int,
-    data_version: str = "",
-) -> dict[str, FittedModel]:
-    """Final model of each family, fitted on all training rows with the setting its search chose.
-
-    Args:
-        rows: training rows.
-        searches: what each family's search found.
-        data_hash: of the clean table.
-        splits_hash: of the splits.
-        workers: processes at once.
-        data_version: id of the raw table's version, where it is known.
-
-    Raises:
-        TrainingError: a fit failed.
-    """
-    slowest_first = sorted(searches, key=lambda family: _seconds_a_trial(searches[family]), reverse=True)
-    fitted = fit_pipelines(rows, {family: searches[family].params for family in slowest_first}, workers=workers)
-    contract, libraries = rows.spec.model_dump(mode="json"), library_versions()
-    return {
-        family: FittedModel(
-            ModelRecord(
-                dataset=rows.spec.name,
-                family=family,
-                params=searches[family].params,
-                classes=searches[family].classes,
-                data_hash=data_hash,
-                splits_hash=splits_hash,
-                fit_seconds=fitted[family][1],
-                seed=rows.seed,
-                data_version=data_version,
-                contract=contract,
-                libraries=libraries,
-            ),
-            fitted[family][0],
-            tuple(rows.table.index),
-        )
-        for family in searches
-    }
-
-
-def fit_pipelines(
-    rows: TrainingRows, params: Mapping[str, Params], *, workers: int
-) -> dict[str, tuple[Pipeline, float]]:
-    """Pipeline of each family, fitted on all training rows in a process of one thread, and the seconds it took.
-
-    Args:
-        rows: training rows.
-        params: setting of each family; the first is begun first.
-        workers: processes at once.
-
-    Raises:
-        TrainingError: a fit failed.
-    """
-    with worker_pool(rows, workers=workers) as pool:
-        tasks = {family: pool.schedule(fit_pipeline, args=(family, found)) for family, found in params.items()}
-        for family, task in tasks.items():
-            if error := task.exception():
-                raise TrainingError(
-                    f"{rows.spec.name}: the final fit of family '{family}' failed: {type(error).__name__}: {error}; "
-                    "leave it out with --families, or mend it"
-                ) from error
-        return {family: task.result() for family, task in tasks.items()}
-
-
-def _seconds_a_trial(found: SearchResult) -> float:
-    """How long the chosen setting took on the folds."""
-    return max((trial.fit_seconds for trial in found.trials if trial.params == found.params), default=0.0)

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ml_assets.learning.memory import memory_for_each
 from ml_assets.learning.worker import TrainingRows, start
 from ml_assets.processes import WORKER_MODULES, one_thread_each
 
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def worker_pool(rows: TrainingRows, *, workers: int) -> Iterator[ProcessPool]:
+def worker_pool(rows: TrainingRows, *, workers: int, folder: Path | None = None) -> Iterator[ProcessPool]:
     """A pool of `workers` processes of one thread each that hold `rows`; on leaving, what still runs is killed.
+
+    Features of folds are made once and shared through `folder`. Together the workers take at most the memory that is
+    free; one that asks for more than its part fails alone.
 
     Workers also end when this process does, however it ends. `pool.schedule(function, args=…, timeout=seconds)`
     returns a `concurrent.futures.Future`; past its time-out a task's worker is killed and replaced, the others
@@ -29,7 +34,8 @@ def worker_pool(rows: TrainingRows, *, workers: int) -> Iterator[ProcessPool]:
 
     context = _context()
     forkserver.ensure_running()
-    pool = ProcessPool(max_workers=workers, initializer=start, initargs=(rows,), context=context)
+    part = memory_for_each(workers)
+    pool = ProcessPool(max_workers=workers, initializer=start, initargs=(rows, folder, part), context=context)
     try:
         yield pool
     finally:

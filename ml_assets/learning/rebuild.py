@@ -15,12 +15,13 @@ from pydantic import ValidationError
 from ml_assets.datasets.cleaning import clean
 from ml_assets.datasets.identity import table_hash
 from ml_assets.datasets.spec import DatasetSpec, Task
-from ml_assets.errors import ContractError
+from ml_assets.errors import ContractError, TrainingError
 from ml_assets.evaluation.evaluate import predict, true_values
 from ml_assets.evaluation.metrics import primary_metric, score
 from ml_assets.features.plan import plan_for
 from ml_assets.learning.environment import differences, library_versions
-from ml_assets.learning.fitted_model import PIPELINE_FILE, ModelRecord, fit_pipelines, save_pipeline
+from ml_assets.learning.final_fit import fit_pipelines
+from ml_assets.learning.fitted_model import PIPELINE_FILE, ModelRecord, save_pipeline
 from ml_assets.learning.splitting import split
 from ml_assets.learning.worker import TrainingRows
 
@@ -87,8 +88,12 @@ def rebuild(
     seed = record.seed if record.seed is not None else 0
     table = clean(spec, raw).table
     splits = split(spec, table, seed=seed)
-    rows = TrainingRows.of(spec, table, splits, plan_for(spec), seed=seed)
-    made, _ = fit_pipelines(rows, {record.family: record.params}, workers=1)[record.family]
+    steps = stored["features"].steps  # found under a time budget, so they are taken over, unfitted
+    rows = TrainingRows.of(spec, table, splits, plan_for(spec, steps=steps), seed=seed)
+    fitted = fit_pipelines(rows, {record.family: record.params}, workers=1)[record.family]
+    if isinstance(fitted, str):
+        raise TrainingError(f"{spec.name}: {fitted}")
+    made, _ = fitted
     test = table.loc[splits.index[splits["part"] == "test"]]
     before, after = _predict(spec, stored, test), _predict(spec, made, test)
     same = before.shape == after.shape and before.tobytes() == after.tobytes()

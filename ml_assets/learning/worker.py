@@ -1,4 +1,4 @@
-"""What runs inside a pool worker: one fit on one fold, or one final fit. Who runs next is decided in `search`."""
+"""What runs inside a pool worker: a probe, a fit on one fold, or a final fit. Who runs next is decided in `race`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from ml_assets.datasets.spec import DatasetSpec, Task
+from ml_assets.evaluation.metrics import fold_scores
 from ml_assets.families import load_family
 from ml_assets.families.base import Params, ProblemShape
 from ml_assets.features.plan import FeaturePlan
+from ml_assets.learning.fold_features import FoldFeatures, fold_features
+from ml_assets.learning.memory import limit_memory
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
@@ -79,19 +84,31 @@ class FoldFit:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Probe:
+    """Primary metric after a fit on few rows, lower is better, and the seconds it took."""
+
+    score: float
+    seconds: float
+
+
 _rows: TrainingRows | None = None
+_folder: Path | None = None
 
 
-def start(rows: TrainingRows) -> None:
+def start(rows: TrainingRows, folder: Path | None, memory: int | None) -> None:
     """Gives this worker its rows; runs once when the worker starts.
 
     From then on the worker computes on one thread, dies at once when told to (a handler would wait for the end of
     the fit), dies with the process that searches, and says nothing of settings that did not converge: their score
-    tells.
+    tells. A fit that asks for more than `memory` bytes beyond what the worker has raises MemoryError. Features of
+    folds are shared through `folder`.
     """
-    global _rows  # noqa: PLW0603  a pool's initializer has no other way to hand data to its tasks
-    _rows = rows
+    global _rows, _folder
+    _rows, _folder = rows, folder
     _fold_features.cache_clear()
+    _all_features.cache_clear()
+    limit_memory(memory)
     threadpool_limits(1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_die_with_parent, name="parent watch", daemon=True).start()
@@ -112,22 +129,39 @@ def _training_rows() -> TrainingRows:
 
 
 @lru_cache(maxsize=32)
-def _fold_features(fold: int) -> tuple[pd.DataFrame, NDArray[Any], pd.DataFrame]:
-    rows = _training_rows()
-    inside, outside = rows.fold != fold, rows.fold == fold
-    plan, target = clone(rows.plan), rows.target[inside]
-    features = plan.fit_transform(rows.table[inside], target, folds=rows.fold[inside])
-    return features, target, plan.transform(rows.table[outside])
+def _fold_features(fold: int) -> FoldFeatures:
+    return fold_features(_training_rows(), fold, _folder)
+
+
+def prepare_fold(fold: int) -> None:
+    """Makes the features of one fold, for all workers to read."""
+    _fold_features(fold)
+
+
+def probe(family: str, params: Params, fold: int, size: int, held_out: int) -> Probe:
+    """How well and how fast one setting is, fitted on and judged by some rows of a fold, drawn at random."""
+    rows, features = _training_rows(), _fold_features(fold)
+    rng = np.random.default_rng(rows.seed)
+    drawn = np.sort(rng.permutation(len(features.target))[:size])
+    judged = np.sort(rng.permutation(len(features.held_out))[:held_out])
+    started = time.perf_counter()
+    estimator = load_family(family).estimator(params, rows.shape, seed=rows.seed)
+    estimator.fit(features.training.iloc[drawn], features.target[drawn])
+    prediction = predict(estimator, features.held_out.iloc[judged], rows.classes)
+    seconds = time.perf_counter() - started
+    truth = rows.target[rows.fold == fold][judged]
+    score = fold_scores(rows.spec.task, truth, prediction, np.zeros(len(judged), dtype=np.int64), rows.classes)[0]
+    return Probe(float(score), seconds)
 
 
 def fit_fold(family: str, params: Params, fold: int) -> FoldFit:
     """Out-of-fold predictions of one setting on one fold; the feature plan is fitted outside the fold too."""
     rows = _training_rows()
     started = time.perf_counter()
-    features, target, held_out = _fold_features(fold)
+    features = _fold_features(fold)
     estimator = load_family(family).estimator(params, rows.shape, seed=rows.seed)
-    estimator.fit(features, target)
-    prediction = predict(estimator, held_out, rows.classes)
+    estimator.fit(features.training, features.target)
+    prediction = predict(estimator, features.held_out, rows.classes)
     return FoldFit(prediction, time.perf_counter() - started)
 
 
@@ -141,14 +175,21 @@ def predict(estimator: Any, X: pd.DataFrame, classes: tuple[str, ...]) -> NDArra
     return probabilities
 
 
+@lru_cache(maxsize=1)
+def _all_features() -> tuple[FeaturePlan, pd.DataFrame]:
+    """The plan, fitted on all training rows, and their features."""
+    rows = _training_rows()
+    plan = clone(rows.plan)
+    return plan, plan.fit_transform(rows.table[list(rows.spec.feature_columns)], rows.target, folds=rows.fold)
+
+
 def fit_pipeline(family: str, params: Params) -> tuple[Pipeline, float]:
     """Pipeline from raw rows to predictions, fitted on all training rows, and the seconds it took."""
     from sklearn.pipeline import Pipeline
 
     rows = _training_rows()
     started = time.perf_counter()
+    plan, features = _all_features()
     estimator = load_family(family).estimator(params, rows.shape, seed=rows.seed)
-    pipeline = Pipeline([("features", clone(rows.plan)), ("estimator", estimator)])
-    raw = rows.table[list(rows.spec.feature_columns)]
-    pipeline.fit(raw, rows.target, features__folds=rows.fold)
-    return pipeline, time.perf_counter() - started
+    estimator.fit(features, rows.target)
+    return Pipeline([("features", plan), ("estimator", estimator)]), time.perf_counter() - started

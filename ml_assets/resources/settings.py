@@ -17,18 +17,27 @@ BUDGET_VARIABLE = "ML_ASSETS_BUDGET"
 class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Settings of a run, the same for all of its steps."""
 
-    budget_seconds: float = Field(
-        default=DEFAULT_BUDGET_SECONDS, description="wall time for the search of one dataset, all families together"
+    budget_seconds: float | None = Field(
+        default=None,
+        description="wall time of one dataset, from its first row to a champion that can predict; by default "
+        f"{DEFAULT_BUDGET_SECONDS:g}, or without limit where `trials` is given",
     )
     budget_share: float = Field(
         default=1.0, description="part of the budget that this run has, where families need several runs"
     )
     trials: int | None = Field(
-        default=None, description="end a search after this many settings a family, if the budget lasts that long"
+        default=None, description="end a search after this many settings a family; alone it makes runs repeatable"
     )
     seed: int = Field(default=0, description="seed of splits, searches and models")
     significance: float = Field(default=0.05, description="level of the tests behind leaderboard and promotion")
     minimum_live_rows: int = Field(default=200, description="rows a server must have logged before drift is judged")
+
+    @property
+    def seconds(self) -> float:
+        """The budget in seconds; infinite where only trials limit the search."""
+        if self.budget_seconds is not None:
+            return self.budget_seconds
+        return DEFAULT_BUDGET_SECONDS if self.trials is None else math.inf
 
 
 def default_settings() -> Settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from ml_assets.artifacts import ArtifactStore, StoredArtifact
+from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import StorageError
 from ml_assets.home import Home
 
@@ -119,6 +120,13 @@ def _paths(stored: dict[str, StoredArtifact]) -> dg.MetadataValue[Any]:
     if "" in stored:
         return dg.MetadataValue.path(str(stored[""].path))
     return dg.MetadataValue.json({partition: str(s.path) for partition, s in stored.items()})
+
+
+def stored_families(spec: DatasetSpec, asset: str, families: Iterable[str]) -> dict[str, Any]:
+    """What is stored of an asset for some families; those for which nothing is are left out."""
+    store, key = artifact_store(), dg.AssetKey([spec.name, asset])
+    places = {family: artifact_key(key, family) for family in families}
+    return {family: store.load(place) for family, place in places.items() if store.find(place) is not None}
 
 
 @dataclass(frozen=True)

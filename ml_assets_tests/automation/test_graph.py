@@ -10,7 +10,7 @@ import pytest
 
 from ml_assets.datasets.contracts import load_contracts
 from ml_assets.definitions import build_defs, defs
-from ml_assets.families import family_names
+from ml_assets.families import model_names
 
 SNAPSHOT = Path(__file__).parent / "graph.json"
 JOBS = {
@@ -52,7 +52,7 @@ def test_model_assets_have_a_partition_for_each_family_and_the_others_none() -> 
     assert by_family == {"tuned_params", "model", "evaluation"}
     partitions = graph.get(dg.AssetKey(["iris", "model"])).partitions_def
     assert partitions is not None
-    assert partitions.get_partition_keys() == list(family_names())
+    assert partitions.get_partition_keys() == list(model_names())
 
 
 def test_contract_checks_block_and_watching_checks_do_not() -> None:
@@ -92,5 +92,5 @@ def test_raising_a_contract_changes_the_code_version_of_what_it_decides() -> Non
 @pytest.mark.parametrize("job", sorted(JOBS))
 def test_jobs_take_all_families_unless_told_otherwise(job: str) -> None:
     tags = defs.resolve_job_def(job).tags
-    assert tags["dagster/asset_partition_range_start"] == family_names()[0]
-    assert tags["dagster/asset_partition_range_end"] == family_names()[-1]
+    assert tags["dagster/asset_partition_range_start"] == model_names()[0]
+    assert tags["dagster/asset_partition_range_end"] == model_names()[-1]

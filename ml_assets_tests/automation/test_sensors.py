@@ -14,6 +14,7 @@ from ml_assets.datasets.contracts import load_contract
 from ml_assets.datasets.incoming.arrivals import intake_lock
 from ml_assets.datasets.incoming.intake import source_state
 from ml_assets.definitions import defs
+from ml_assets.families import model_names
 from ml_assets.home import Home
 from ml_assets.serving.prediction_log import LoggedRequest, PredictionLog
 from ml_assets_tests.intake_world import take
@@ -68,7 +69,8 @@ def test_each_new_state_of_the_folder_is_one_request_even_when_it_was_there_befo
     assert len({first.run_key, second.run_key, third.run_key}) == 3
     assert first.asset_selection is not None
     assert {key.path[0] for key in first.asset_selection} == {"iris"}
-    assert first.tags["dagster/asset_partition_range_start"] < first.tags["dagster/asset_partition_range_end"]
+    assert first.tags["dagster/asset_partition_range_start"] == model_names()[0]
+    assert first.tags["dagster/asset_partition_range_end"] == model_names()[-1]
 
 
 def test_a_file_that_is_still_being_copied_waits_and_unfinished_names_are_nobodys(

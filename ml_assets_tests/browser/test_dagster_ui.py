@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from ml_assets.automation.instance import prepare_dagster_home
-from ml_assets.families import family_names
+from ml_assets.families import model_names
 from ml_assets.home import Home
 from ml_assets_tests.commands import eventually, run_in, started
 
@@ -109,9 +109,9 @@ def test_materialize_all_partitions_is_one_run_of_all_families(page: Page, home:
     page.get_by_role("dialog").get_by_text("All", exact=True).click()
     page.get_by_role("button", name="Launch backfill").click()
     made = eventually(
-        lambda: (found := materializations(home, "tuned_params")) and len(found) >= len(family_names()) and found,
+        lambda: (found := materializations(home, "tuned_params")) and len(found) >= len(model_names()) and found,
         seconds=150,
         what="tuned_params of all families",
     )
-    assert {record.partition_key for record in made} == set(family_names())
+    assert {record.partition_key for record in made} == set(model_names())
     assert len({record.run_id for record in made}) == 1

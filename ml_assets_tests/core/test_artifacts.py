@@ -14,7 +14,8 @@ import pytest
 from ml_assets import artifacts
 from ml_assets.artifacts import LOCK, POINTER, ArtifactStore, folder_sha256, write_atomically
 from ml_assets.errors import IntegrityError, StorageError
-from ml_assets.features.plan import FeaturePlan, FeatureSet
+from ml_assets.features.feature_set import FeatureSet
+from ml_assets.features.plan import FeaturePlan
 
 KEY = ("processed", "iris", "clean_table")
 

@@ -168,7 +168,7 @@ def test_an_added_table_trains_through_to_a_champion_that_predicts(messy: Path, 
     home = tmp_path / "home"
     assert run_in(home, "ml_assets", "add", str(messy), "--target", "likes, or not").returncode == 0
     families = "linear,hist_gradient_boosting,xgboost"
-    words = ("run", "kunden_2024", "--trials", "1", "--budget", "20", "--families", families)
+    words = ("run", "kunden_2024", "--trials", "1", "--families", families)
     done = run_in(home, "ml_assets", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(family in done.stdout for family in families.split(","))

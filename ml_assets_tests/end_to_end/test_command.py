@@ -15,7 +15,7 @@ import pytest
 from ml_assets.automation.staleness import find_stale
 from ml_assets.datasets.contracts import load_contract
 from ml_assets.definitions import defs
-from ml_assets.families import family_names
+from ml_assets.families import model_names
 from ml_assets_tests.commands import run_in
 
 ROWS = "sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n6.7,3.0,5.2,2.3\n"
@@ -35,7 +35,7 @@ def test_run_prints_one_line_a_step_and_a_table_of_all_families(iris_run: Run) -
     assert "iris: 18 assets to make (never made: " in done.stdout
     assert "iris: retrain_decision done in" in done.stdout
     table = done.stdout[done.stdout.index("dataset  family") :]
-    assert all(family in table for family in family_names())
+    assert all(family in table for family in model_names())
     assert table.count("winner") == 1
     assert "model_card.html" in table
     assert "\x1b[" not in done.stdout, "no terminal, no control characters"
@@ -73,7 +73,7 @@ def test_status_names_the_champion_and_what_is_missing(iris_run: Run) -> None:
 def test_leaderboard_as_json_names_winner_and_every_family(iris_run: Run) -> None:
     done = run_in(iris_run[0], "ml_assets", "leaderboard", "iris", "--json")
     document = json.loads(done.stdout)
-    assert {row["family"] for row in document["families"]} == set(family_names())
+    assert {row["family"] for row in document["families"]} == set(model_names())
     assert document["winner"] == document["families"][0]["family"]
     scores = [row["cv_score"] for row in document["families"]]
     assert scores == sorted(scores)
@@ -161,7 +161,7 @@ def test_a_setting_asked_for_by_name_is_a_reason_to_make_things_again(
 ) -> None:
     home, _ = iris_run
     monkeypatch.setenv("ML_ASSETS_HOME", str(home))
-    iris, names = load_contract("iris"), family_names()
+    iris, names = load_contract("iris"), model_names()
     with dg.DagsterInstance.from_config(str(home / ".dagster")) as instance:
         graph = defs.resolve_asset_graph()
 
@@ -169,7 +169,7 @@ def test_a_setting_asked_for_by_name_is_a_reason_to_make_things_again(
             stale = find_stale(instance, graph, iris, names, asked=asked)
             return (stale.keys[0].path[-1] if stale.keys else None), "; ".join(stale.reasons)
 
-        assert first_stale(budget_seconds=20, trials=2, seed=0) == (None, "")
-        assert first_stale(budget_seconds=60)[0] == "tuned_params"
+        assert first_stale(trials=2, seed=0) == (None, "")
+        assert first_stale(budget_seconds=60) == ("tuned_params", "budget_seconds 60 in place of no limit")
         assert first_stale(trials=3) == ("tuned_params", "trials 3 in place of 2")
         assert first_stale(seed=1) == ("splits", "seed 1 in place of 0")

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ml_assets.automation.instance import prepare_dagster_home
-from ml_assets.families import family_names
+from ml_assets.families import model_names
 from ml_assets.home import Home
 from ml_assets_tests.commands import run_in
 
 QUICK = json.dumps({"resources": {"settings": {"config": {"budget_seconds": 10, "trials": 1}}}})
-RANGE = f"{family_names()[0]}...{family_names()[-1]}"
+RANGE = f"{model_names()[0]}...{model_names()[-1]}"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_everything_in_one_run_of_all_families(new_home: Path) -> None:
     materialize(new_home, "*", "--partition-range", RANGE, "--config-json", QUICK)
     for dataset in ("boston_housing", "california_housing", "iris", "wine_quality"):
         assert f"{dataset}/retrain_decision" in made(new_home)
-        assert {f"{dataset}/evaluation/{family}" for family in family_names()} <= made(new_home)
+        assert {f"{dataset}/evaluation/{family}" for family in model_names()} <= made(new_home)
     runs = {path.name for path in (new_home / ".dagster" / "history" / "runs").glob("*-*.db")}
     assert len(runs) == 1, "one Dagster run holds every family of every dataset"
 

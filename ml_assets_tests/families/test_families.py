@@ -1,28 +1,22 @@
-"""One conformance test over every family there is: what the rest of the project relies on."""
+"""Every family there is keeps what the rest of the project relies on; and families that other packages bring."""
 
-import io
-from collections.abc import Iterator
+import importlib.metadata
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import joblib
-import numpy as np
 import optuna
-import pandas as pd
 import pytest
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from ml_assets import families
 from ml_assets.datasets.spec import Task
-from ml_assets.errors import UnknownNameError
-from ml_assets.families import choose_families, family_names, load_family
-from ml_assets.families.base import ProblemShape
-
-ROWS = 150
-SIZES = {"small": ROWS, "large": 20_000}
-"""Rows the family is told of; the tables themselves stay small."""
+from ml_assets.errors import SettingError, UnknownNameError
+from ml_assets.families import ENSEMBLE, choose_models, family_names, load_family, model_names
+from ml_assets.families.base import Family, ProblemShape
+from ml_assets.families.conformance import CHECKS, ConformanceError, problem
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -34,115 +28,93 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-def _problem(task: Task, *, size: str = "small") -> tuple[pd.DataFrame, Any, ProblemShape]:
-    """Columns with gaps, of other scales, constant, and without a single value; and a target that depends on two."""
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=ROWS), rng.normal(size=ROWS) * 1000
-    signal = a + b / 1000 + rng.normal(scale=0.3, size=ROWS)
-    table = pd.DataFrame({"a": a, "b": b, "constant": 1.0, "absent": np.nan, "flag": (a > 0).astype(float)})
-    table.loc[::7, "b"] = np.nan
-    labels = np.select([signal < -0.7, signal < 0.7], ["low", "middle"], "high").astype(object)
-    shape = ProblemShape(task, SIZES[size], table.shape[1], 3 if task is Task.CLASSIFICATION else 0)
-    return table, labels if task is Task.CLASSIFICATION else signal * 50 + 1000, shape
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", family_names())
+def test_every_family_conforms(name: str, check: Callable[[Family], None]) -> None:
+    check(load_family(name))
 
 
-def _answers(estimator: Any, table: pd.DataFrame, task: Task) -> Any:
-    return estimator.predict_proba(table) if task is Task.CLASSIFICATION else estimator.predict(table)
+class Sloppy(Family):
+    """A family that each test spoils in another way."""
+
+    title = "Sloppy"
+    version = "1"
+
+    def defaults(self, shape: ProblemShape) -> dict[str, Any]:
+        return {"a": 1.0}
+
+    def suggest(self, trial: optuna.trial.Trial, shape: ProblemShape) -> dict[str, Any]:
+        return {"a": trial.suggest_float("a", 0.5, 2.0)}
+
+    def estimator(self, params: Any, shape: ProblemShape, *, seed: int) -> Any:
+        from sklearn.impute import SimpleImputer
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        last = LogisticRegression() if shape.is_classification else LinearRegression()
+        return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), last)
 
 
-@pytest.fixture(params=family_names())
-def family(request: pytest.FixtureRequest) -> families.Family:
-    return load_family(request.param)
+def test_a_plain_family_of_a_few_lines_conforms() -> None:
+    for check in CHECKS:
+        check(Sloppy())
 
 
-@pytest.fixture(params=list(Task), ids=lambda task: task.value)
-def task(request: pytest.FixtureRequest) -> Task:
-    return request.param
+class OutOfItsSpace(Sloppy):
+    """Defaults outside the space."""
+
+    def defaults(self, shape: ProblemShape) -> dict[str, Any]:
+        return {"a": 9.0}
 
 
-@pytest.mark.parametrize("size", list(SIZES))
-def test_defaults_lie_in_the_space_that_is_searched(family: families.Family, task: Task, size: str) -> None:
-    shape = _problem(task, size=size)[2]
-    study = optuna.create_study()
-    study.enqueue_trial(family.defaults(shape))
-    trial = study.ask()
-    assert family.suggest(trial, shape) == family.defaults(shape)
-    for name, distribution in trial.distributions.items():
-        assert distribution._contains(distribution.to_internal_repr(family.defaults(shape)[name]))
+class Gapless(Sloppy):
+    """No gaps, please."""
+
+    def estimator(self, params: Any, shape: ProblemShape, *, seed: int) -> Any:
+        return LogisticRegression() if shape.is_classification else LinearRegression()
 
 
-@pytest.mark.filterwarnings("ignore:n_components > n_samples")
-@pytest.mark.parametrize("size", list(SIZES))
-def test_any_setting_fits_tables_with_gaps_and_labels_as_they_are(
-    family: families.Family, task: Task, size: str
-) -> None:
-    table, target, shape = _problem(task, size=size)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-    for params in (family.defaults(shape), family.suggest(study.ask(), shape)):
-        estimator = family.estimator(params, shape, seed=0).fit(table, target)
-        answers = _answers(estimator, table, task)
-        assert np.isfinite(answers).all()
-        if task is Task.CLASSIFICATION:
-            assert list(estimator.classes_) == ["high", "low", "middle"]
-            np.testing.assert_allclose(answers.sum(axis=1), 1)
-            assert (estimator.predict(table) == target).mean() > 0.5
-        else:
-            assert np.sqrt(np.mean((answers - target) ** 2)) < target.std()
+class Forgetful(Sloppy):
+    """Another answer each time."""
+
+    def estimator(self, params: Any, shape: ProblemShape, *, seed: int) -> Any:
+        from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+        return (ExtraTreesClassifier if shape.is_classification else ExtraTreesRegressor)(5, max_depth=2)
 
 
-def test_a_fit_is_repeatable_and_survives_cloning_and_storing(family: families.Family, task: Task) -> None:
-    table, target, shape = _problem(task)
-    unfitted = family.estimator(family.defaults(shape), shape, seed=3)
-    first = clone(unfitted).fit(table, target)
-    again = family.estimator(family.defaults(shape), shape, seed=3).fit(table, target)
-    buffer = io.BytesIO()
-    joblib.dump(first, buffer)
-    stored = joblib.load(io.BytesIO(buffer.getvalue()))
-    expected = _answers(first, table, task)
-    np.testing.assert_array_equal(_answers(again, table, task), expected)
-    np.testing.assert_array_equal(_answers(stored, table, task), expected)
+class Greedy(Sloppy):
+    """All cores for itself."""
+
+    def estimator(self, params: Any, shape: ProblemShape, *, seed: int) -> Any:
+        return LogisticRegression() if shape.is_classification else LinearRegression(n_jobs=-1)
 
 
-def test_one_row_alone_gets_the_answer_it_gets_among_others(family: families.Family, task: Task) -> None:
-    table, target, shape = _problem(task)
-    estimator = family.estimator(family.defaults(shape), shape, seed=0).fit(table, target)
-    alone = _answers(estimator, table.iloc[[7]], task)
-    np.testing.assert_allclose(alone[0], _answers(estimator, table, task)[7], rtol=1e-6)
-
-
-def test_it_fits_a_table_of_constants(family: families.Family, task: Task) -> None:
-    _, target, shape = _problem(task)
-    table = pd.DataFrame({"a": np.ones(ROWS), "b": np.zeros(ROWS)})
-    estimator = family.estimator(family.defaults(shape), shape, seed=0).fit(table, target)
-    answers = _answers(estimator, table, task)
-    assert np.isfinite(answers).all()
-    assert np.ptp(answers, axis=0).max() == pytest.approx(0)
-
-
-def test_it_asks_for_one_thread(family: families.Family, task: Task) -> None:
-    shape = _problem(task)[2]
-    params = family.estimator(family.defaults(shape), shape, seed=0).get_params()
-    flat = {**params, **(params.get("params") or {})}
-    asked = {name: value for name, value in flat.items() if name.endswith(("n_jobs", "nthread"))}
-    assert set(asked.values()) <= {None, 1}
-
-
-def test_no_family_is_silent_about_who_it_is(family: families.Family) -> None:
-    assert family.title
-    assert family.version
-    assert type(family).__doc__
+@pytest.mark.parametrize(
+    ("spoilt", "check"),
+    [
+        (OutOfItsSpace, "settings_lie_in_the_space"),
+        (Gapless, "any_setting_fits_gaps_and_labels"),
+        (Forgetful, "fits_are_repeatable_and_can_be_stored"),
+        (Greedy, "one_thread_is_asked_for"),
+    ],
+)
+def test_the_checks_find_what_is_wrong(spoilt: type[Family], check: str) -> None:
+    found = next(c for c in CHECKS if c.__name__ == check)
+    with pytest.raises((ConformanceError, ValueError, UserWarning)):
+        found(spoilt())
 
 
 def test_an_unknown_family_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UnknownNameError, match="unknown family 'xgbost': did you mean 'xgboost'"):
         load_family("xgbost")
     with pytest.raises(UnknownNameError):
-        choose_families(["svm", "base"])
+        choose_models(["svm", "base"])
 
 
-def test_chosen_families_come_in_the_registrys_order() -> None:
-    assert choose_families(["xgboost", "linear", "xgboost"]) == ("linear", "xgboost")
-    assert choose_families(None) == family_names()
+def test_chosen_families_come_in_the_registrys_order_and_the_ensemble_last() -> None:
+    assert choose_models(["xgboost", "ensemble", "linear", "xgboost"]) == ("linear", "xgboost", ENSEMBLE)
+    assert choose_models(None) == model_names() == (*family_names(), ENSEMBLE)
 
 
 NEW_FAMILY = '''
@@ -183,11 +155,45 @@ def added_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 def test_adding_a_family_is_adding_a_file() -> None:
     assert "constant" in family_names()
     assert load_family("constant").title == "Constant"
-    assert choose_families(None)[0] == "constant"
+    assert choose_models(None)[0] == "constant"
+
+
+@pytest.fixture
+def brought(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Offers families by entry point, as an installed package would."""
+
+    def offer(**places: str) -> None:
+        points = [importlib.metadata.EntryPoint(n, place, families.ENTRY_POINTS) for n, place in places.items()]
+        monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points if "families" in group else [])
+        families._brought.cache_clear()
+        family_names.cache_clear()
+
+    yield offer
+    families._brought.cache_clear()
+    family_names.cache_clear()
+
+
+def test_another_package_brings_a_family_but_replaces_none(brought: Callable[..., None]) -> None:
+    here = f"{__name__}:SLOPPY"
+    brought(sloppy=here, linear=here)
+    assert "sloppy" in family_names()
+    assert load_family("sloppy") is SLOPPY
+    assert load_family("linear").title == "Linear model"
+
+
+def test_a_family_that_cannot_be_loaded_is_named_with_its_package(brought: Callable[..., None]) -> None:
+    brought(broken="no_such_package:FAMILY", odd=f"{__name__}:Sloppy")
+    with pytest.raises(SettingError, match="family 'broken' of no_such_package:FAMILY cannot be loaded"):
+        load_family("broken")
+    with pytest.raises(SettingError, match="not an object of a Family"):
+        load_family("odd")
+
+
+SLOPPY = Sloppy()
 
 
 def test_a_setting_that_does_not_converge_only_warns() -> None:
-    table, target, shape = _problem(Task.CLASSIFICATION)
+    table, target, shape = problem(Task.CLASSIFICATION)
     estimator = load_family("linear").estimator({"shrinkage": 1e-4, "knots": 8}, shape, seed=0)
     estimator.set_params(logisticregression__max_iter=1)
     with pytest.warns(ConvergenceWarning):
@@ -196,7 +202,7 @@ def test_a_setting_that_does_not_converge_only_warns() -> None:
 
 @pytest.mark.parametrize("name", ["linear", "svm"])
 def test_a_stray_value_does_not_lead_a_model_with_weights_astray(name: str) -> None:
-    table, target, shape = _problem(Task.REGRESSION)
+    table, target, shape = problem(Task.REGRESSION)
     estimator = load_family(name).estimator(load_family(name).defaults(shape), shape, seed=0).fit(table, target)
     stray = table.iloc[[0]].assign(a=1e9)
     assert target.min() - target.std() < estimator.predict(stray)[0] < target.max() + target.std()

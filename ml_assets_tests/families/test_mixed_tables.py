@@ -21,6 +21,7 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("classes", [0, 2, 5], ids=["regression", "binary", "five classes"])
 @pytest.mark.parametrize("name", family_names())
 def test_a_family_learns_from_a_table_with_every_dtype(name: str, classes: int) -> None:

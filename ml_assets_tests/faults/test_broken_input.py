@@ -63,7 +63,7 @@ def test_broken_batch_is_refused_by_name_and_the_champion_still_answers(case: st
 def test_good_rows_of_a_batch_become_a_version_and_are_trained_on(home: Path) -> None:
     good = "".join(f"{5 + i / 100:.2f},3.4,1.5,0.2,Iris-setosa\n" for i in range(20))
     hand_in(home, HEADER + good + "999,3.5,1.4,0.2,Iris-setosa\n")
-    done = run_in(home, "ml_assets", "run", "iris", "--budget", "2", "--trials", "1")
+    done = run_in(home, "ml_assets", "run", "iris", "--trials", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "20 rows taken as batch" in done.stdout
     assert "1 refused" in done.stdout

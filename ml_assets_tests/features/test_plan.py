@@ -9,7 +9,8 @@ from sklearn.exceptions import NotFittedError
 from ml_assets.artifacts import folder_sha256
 from ml_assets.datasets.contracts import load_contract, load_contracts
 from ml_assets.datasets.spec import Task
-from ml_assets.features.plan import LARGEST, MOST_LABELS, FeaturePlan, FeatureSet, plan_for
+from ml_assets.features.feature_set import FeatureSet
+from ml_assets.features.plan import LARGEST, MOST_LABELS, FeaturePlan, plan_for
 from ml_assets.learning.splitting import split
 from ml_assets_tests.mixed_world import (
     BUILT,

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from ml_assets.cli import cli
 from ml_assets.datasets.contracts import load_contracts, parse_contract
 from ml_assets.datasets.spec import DatasetSpec, Task
-from ml_assets.families import family_names
+from ml_assets.families import model_names
 from ml_assets.families.base import ProblemShape
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ def test_documented_make_targets_exist() -> None:
 
 def test_documented_partition_range_is_all_families() -> None:
     first, last = re.findall(r"--partition-range '([a-z_]+)\.\.\.([a-z_]+)'", README)[0]
-    assert (first, last) == (family_names()[0], family_names()[-1])
+    assert (first, last) == (model_names()[0], model_names()[-1])
 
 
 def documented_contract() -> DatasetSpec:

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
@@ -9,8 +10,10 @@ from search_worlds import forget_families, training_rows, with_families, write_f
 
 from ml_assets.artifacts import ArtifactStore
 from ml_assets.errors import IntegrityError, TrainingError
-from ml_assets.families import load_family
-from ml_assets.learning.fitted_model import PIPELINE_FILE, fit_models, load_verified, read_training_rows
+from ml_assets.families import ENSEMBLE, load_family
+from ml_assets.learning.final_fit import fit_models
+from ml_assets.learning.fitted_model import PIPELINE_FILE, FittedModel, load_verified, read_training_rows
+from ml_assets.learning.left_out import LeftOut
 from ml_assets.learning.search_result import SearchResult, Trial
 from ml_assets.learning.worker import TrainingRows
 
@@ -45,15 +48,48 @@ def test_final_models_take_raw_rows_and_come_back_from_disk_as_they_were(tmp_pat
         np.testing.assert_array_equal(verified.predict(raw.iloc[:1]), model.pipeline.predict(raw.iloc[:1]))
 
 
-def test_a_final_fit_that_fails_names_its_family(tmp_path: Path) -> None:
+def test_a_family_whose_final_fit_fails_is_left_out_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "families"
     write_family(folder, "made", fit="raise MemoryError('too large')")
     rows = with_families(training_rows("iris"), folder)
+    told = "the final fit of family 'made' failed: MemoryError: too large"
     try:
-        with pytest.raises(TrainingError, match="iris: the final fit of family 'made' failed: MemoryError: too large"):
-            fit_models(rows, {"made": _found(rows, "made")}, data_hash="d", splits_hash="s", workers=1)
+        searches = {family: _found(rows, family) for family in ("made", "linear")}
+        models = fit_models(rows, searches, data_hash="d", splits_hash="s", workers=1)
+        assert isinstance(models["linear"], FittedModel)
+        assert isinstance(models["made"], LeftOut)
+        assert (models["made"].reason, models["made"].failed) == (told, True)
+        with pytest.raises(TrainingError, match=f"iris: no final fit worked: {told}"):
+            fit_models(rows, {"made": searches["made"]}, data_hash="d", splits_hash="s", workers=1)
     finally:
         forget_families(str(folder))
+
+
+def test_a_family_without_a_setting_stays_left_out() -> None:
+    rows, left_out = training_rows("iris"), LeftOut("svm", "no time was left for it")
+    models = fit_models(
+        rows, {"svm": left_out, "linear": _found(rows, "linear")}, data_hash="d", splits_hash="s", workers=1
+    )
+    assert models["svm"] is left_out
+    assert isinstance(models["linear"], FittedModel)
+
+
+def test_an_ensemble_is_one_pipeline_with_its_members_behind_one_plan() -> None:
+    rows = training_rows("iris")
+    searches: dict[str, SearchResult | LeftOut] = {f: _found(rows, f) for f in ("linear", "xgboost")}
+    weights = {"linear": 0.25, "xgboost": 0.75}
+    params = {"weights": weights, "members": {f: searches[f].params for f in weights}}
+    searches[ENSEMBLE] = dataclasses.replace(_found(rows, "linear"), family=ENSEMBLE, params=params)
+    models = fit_models(rows, searches, data_hash="d", splits_hash="s", workers=2)
+    raw = rows.table[list(rows.spec.feature_columns)]
+    together = sum(weight * models[f].pipeline.predict_proba(raw) for f, weight in weights.items())
+    ensemble = models[ENSEMBLE].pipeline
+    np.testing.assert_allclose(ensemble.predict_proba(raw), together)
+    assert list(ensemble.classes_) == list(rows.classes)
+    assert (ensemble.predict(raw) == ensemble.classes_[together.argmax(axis=1)]).all()
+    assert [name for name, _ in ensemble.steps] == ["features", "estimator"]
+    alone = fit_models(rows, {ENSEMBLE: searches[ENSEMBLE]}, data_hash="d", splits_hash="s", workers=1)
+    np.testing.assert_array_equal(alone[ENSEMBLE].pipeline.predict_proba(raw), ensemble.predict_proba(raw))
 
 
 class Bomb:

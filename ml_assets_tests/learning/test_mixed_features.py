@@ -10,7 +10,7 @@ from sklearn.base import clone
 from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.families import load_family
 from ml_assets.features.plan import plan_for
-from ml_assets.learning.fitted_model import fit_models
+from ml_assets.learning.final_fit import fit_models
 from ml_assets.learning.pool import worker_pool
 from ml_assets.learning.search_result import SearchResult, Trial
 from ml_assets.learning.splitting import split

@@ -21,7 +21,8 @@ from ml_assets.evaluation.metrics import score
 from ml_assets.families import load_family
 from ml_assets.features.plan import plan_for
 from ml_assets.learning.environment import library_versions
-from ml_assets.learning.fitted_model import PIPELINE_FILE, RECORD_FILE, FittedModel, fit_models, read_record
+from ml_assets.learning.final_fit import fit_models
+from ml_assets.learning.fitted_model import PIPELINE_FILE, RECORD_FILE, FittedModel, read_record
 from ml_assets.learning.rebuild import Rebuild, contract_of, rebuild
 from ml_assets.learning.search_result import SearchResult
 from ml_assets.learning.splitting import split

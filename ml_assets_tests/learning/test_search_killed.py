@@ -15,7 +15,8 @@ from process_tree import Process, below, gone, wait_until
 from search_worlds import training_rows
 
 from ml_assets.learning.journal import BestTrial, SearchJournal, TrialRecord
-from ml_assets.learning.search import Budget, search
+from ml_assets.learning.race import Budget
+from ml_assets.learning.search import search
 from ml_assets.learning.search_result import Trial
 
 SEARCH = """
@@ -23,7 +24,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from search_worlds import training_rows
-from ml_assets.learning.search import Budget, search
+from ml_assets.learning.race import Budget
+from ml_assets.learning.search import search
 
 if __name__ == "__main__":
     search(training_rows("iris"), ["linear", "svm"], budget=Budget(300), workers=2, folder=Path({folder!r}))

@@ -10,7 +10,7 @@ import pytest
 
 from ml_assets.datasets.cleaning import clean
 from ml_assets.datasets.spec import Column, DatasetSpec
-from ml_assets.features.plan import FeatureSet
+from ml_assets.features.feature_set import FeatureSet
 from ml_assets.learning.splitting import split
 from ml_assets.validation.fitted_inside import check_fitted_inside, poisoned
 from ml_assets.validation.outcomes import CheckOutcome

@@ -1,0 +1,33 @@
+"""The budget of a dataset, from its first row to a champion that can predict: what of it the search has."""
+
+from __future__ import annotations
+
+import time
+
+import dagster as dg
+
+from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.resources.settings import Settings
+
+AFTER_SECONDS = 9.0
+"""What comes after the final fits, up to the champion: evaluation, comparison, registration, the verdict."""
+BEFORE = ("raw_table", "clean_table", "splits", "features")
+STARTING_SECONDS = 0.5
+"""What starting the process of a step takes."""
+SMALLEST_SHARE = 0.3
+"""Part of the budget that the search has at the least, however long the other steps take."""
+
+
+def seconds_for_search(context: dg.AssetExecutionContext, spec: DatasetSpec, settings: Settings) -> float:
+    """Seconds from now that the search of this run may take, final fits included; infinite without a budget."""
+    budget = settings.seconds * settings.budget_share
+    names = [f"{spec.name}__{asset}" for asset in BEFORE]
+    stats = context.instance.get_run_step_stats(context.run.run_id, step_keys=names)
+    used = sum(
+        s.end_time - s.start_time + STARTING_SECONDS
+        for s in stats
+        if s.end_time is not None and s.start_time is not None
+    )
+    own = context.instance.get_run_step_stats(context.run.run_id, step_keys=[f"{spec.name}__tuned_params"])
+    used += sum(time.time() - s.start_time + STARTING_SECONDS for s in own if s.start_time is not None)
+    return max(budget - used - AFTER_SECONDS, SMALLEST_SHARE * budget)

@@ -1,0 +1,158 @@
+"""Several families' models as one: weights from out-of-fold predictions, and the estimator that uses them.
+
+Searching settings of a single family belongs in `search`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+from ml_assets.datasets.spec import Task
+from ml_assets.evaluation.metrics import fold_scores
+from ml_assets.families import ENSEMBLE
+from ml_assets.learning.left_out import LeftOut
+from ml_assets.learning.search_result import SearchResult, Trial
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from ml_assets.learning.worker import TrainingRows
+
+ROUNDS: Final = 50
+WEIGHTS: Final = "weights"
+MEMBERS: Final = "members"
+"""The parameters of an ensemble: what each family's answer counts, and the family's own parameters, by family."""
+
+
+def ensemble_result(
+    rows: TrainingRows, results: Mapping[str, SearchResult | LeftOut], *, seconds: float
+) -> SearchResult | LeftOut:
+    """The ensemble of the families in `results`, as if it were a family that was searched.
+
+    Its `params` are the weights and settings of its members. Its out-of-fold predictions, and so its scores, use for
+    each fold weights chosen on the other folds, so that choosing weights does not flatter them.
+
+    Args:
+        rows: training rows that all results are of.
+        results: by family.
+        seconds: wall time since the start of the search.
+    """
+    members = {n: found for n, found in results.items() if n != ENSEMBLE and isinstance(found, SearchResult)}
+    ids = tuple(rows.table.index)
+    if any(found.row_ids != ids or found.classes != rows.classes for found in members.values()):
+        return LeftOut(ENSEMBLE, "its members were not searched on the same rows: search them again together")
+    if len(members) < 2:
+        return LeftOut(ENSEMBLE, "fewer than two families have a model that it could be made of")
+    oof = np.zeros_like(next(iter(members.values())).oof)
+    for fold in np.unique(rows.fold):
+        apart, inside = greedy_weights(rows, members, rows.fold != fold), rows.fold == fold
+        oof[inside] = sum(weight * members[name].oof[inside] for name, weight in apart.items())
+    weights = greedy_weights(rows, members, np.ones(len(rows.fold), dtype=bool))
+    scores = fold_scores(rows.spec.task, rows.target, oof, rows.fold, rows.classes)
+    params = {WEIGHTS: weights, MEMBERS: {name: dict(members[name].params) for name in weights}}
+    trial = Trial(0, params, "COMPLETE", float(np.mean(scores)), seconds, 0.0)
+    return SearchResult(
+        family=ENSEMBLE,
+        params=params,
+        fold_scores=tuple(float(s) for s in scores),
+        trials=(trial,),
+        seconds=0.0,
+        classes=rows.classes,
+        row_ids=ids,
+        oof=oof,
+    )
+
+
+def greedy_weights(
+    rows: TrainingRows, members: Mapping[str, SearchResult], counted: NDArray[np.bool_]
+) -> dict[str, float]:
+    """Weights by family, above 0 and adding up to 1, from the rows that are `counted`.
+
+    Forward selection with replacement (Caruana, Niculescu-Mizil, Crew & Ksikes 2004, "Ensemble selection from libraries
+    of models"): the family that lowers the loss of the average most is added, `ROUNDS` times at most; the best average
+    on the way counts.
+    """
+    names = list(members)
+    predictions = np.stack([members[name].oof[counted] for name in names])
+    losses_of = _losses(rows, counted)
+    chosen, total = np.zeros(len(names)), np.zeros_like(predictions[0])
+    best, kept = np.inf, chosen
+    for size in range(1, ROUNDS + 1):
+        losses = losses_of((total + predictions) / size)
+        winner = int(np.argmin(losses))
+        total, chosen = total + predictions[winner], chosen + np.eye(len(names))[winner]
+        if losses[winner] < best * (1 - 1e-9):
+            best, kept = losses[winner], chosen
+    weights = kept / kept.sum()
+    return {name: float(weight) for name, weight in zip(names, weights, strict=True) if weight > 0}
+
+
+def _losses(rows: TrainingRows, counted: NDArray[np.bool_]) -> Any:
+    """From predictions (families, n) or (families, n, k) to losses (families,): squared errors, or log losses."""
+    target = rows.target[counted]
+    if rows.spec.task is Task.CLASSIFICATION:
+        place = {label: at for at, label in enumerate(rows.classes)}
+        columns, order = np.array([place[label] for label in target]), np.arange(len(target))
+        smallest = np.finfo(np.float64).eps
+        return lambda shares: -np.log(np.clip(shares[:, order, columns], smallest, 1.0)).mean(axis=1)
+    numbers = target.astype(np.float64)
+    return lambda guesses: ((guesses - numbers) ** 2).mean(axis=1)
+
+
+class WeightedAverage(BaseEstimator):  # type: ignore[misc]
+    """Fitted estimators of several families that answer together: the weighted mean of their answers.
+
+    Args:
+        estimators: fitted, by family, all for the same feature table.
+        weights: by family, adding up to 1.
+    """
+
+    def __init__(self, estimators: Mapping[str, Any] | None = None, weights: Mapping[str, float] | None = None) -> None:
+        self.estimators = estimators
+        self.weights = weights
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Fits copies of its estimators to rows `X` (n, d) and targets `y` (n,); the weights stay. Returns itself."""
+        self.estimators = {name: clone(estimator).fit(X, y) for name, estimator in (self.estimators or {}).items()}
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Its estimators are fitted when they come."""
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        """`classes_`, labels in sorted order; like a classifier's it is there only for classes."""
+        if name == "classes_":
+            labels = {label for _, e in self._members() for label in getattr(e, "classes_", ())}
+            if labels:
+                return np.array(sorted(labels), dtype=object)
+        raise AttributeError(f"'{type(self).__name__}' has no attribute '{name}'")
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Numbers (n,), or the likeliest label of each row."""
+        if hasattr(self, "classes_"):
+            labels: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+            return labels
+        return self._average([np.asarray(e.predict(X), dtype=np.float64) for _, e in self._members()])
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities (n, k) in the order of `classes_`."""
+        labels = list(self.classes_)
+        answers = []
+        for _, estimator in self._members():
+            shares = np.zeros((len(X), len(labels)))
+            shares[:, [labels.index(label) for label in estimator.classes_]] = estimator.predict_proba(X)
+            answers.append(shares)
+        return self._average(answers)
+
+    def _members(self) -> list[tuple[float, Any]]:
+        weights, estimators = self.__dict__.get("weights") or {}, self.__dict__.get("estimators") or {}
+        return [(weight, estimators[name]) for name, weight in weights.items()]
+
+    def _average(self, answers: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        weights = [weight for weight, _ in self._members()]
+        return np.asarray(np.average(np.stack(answers), axis=0, weights=weights))

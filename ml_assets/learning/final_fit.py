@@ -1,0 +1,135 @@
+"""The final fits: each family's chosen setting on all training rows, and the ensemble made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ml_assets.errors import TrainingError
+from ml_assets.families import ENSEMBLE
+from ml_assets.learning.ensembling import MEMBERS, WEIGHTS, WeightedAverage
+from ml_assets.learning.environment import library_versions
+from ml_assets.learning.fitted_model import FittedModel, ModelRecord
+from ml_assets.learning.left_out import LeftOut
+from ml_assets.learning.pool import worker_pool
+from ml_assets.learning.search_result import SearchResult
+from ml_assets.learning.worker import TrainingRows, fit_pipeline
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from ml_assets.families.base import Params
+
+
+def fit_models(
+    rows: TrainingRows,
+    searches: Mapping[str, SearchResult | LeftOut],
+    *,
+    data_hash: str,
+    splits_hash: str,
+    workers: int,
+    data_version: str = "",
+) -> dict[str, FittedModel | LeftOut]:
+    """Final model of each family, fitted on all training rows with the setting its search chose.
+
+    Families that have none stay left out; one whose final fit fails, or a member's of it, is left out for that.
+
+    Args:
+        rows: training rows.
+        searches: what each family's search found.
+        data_hash: of the clean table.
+        splits_hash: of the splits.
+        workers: processes at once.
+        data_version: id of the raw table's version, where it is known.
+
+    Raises:
+        TrainingError: every fit failed.
+    """
+    found = {family: result for family, result in searches.items() if isinstance(result, SearchResult)}
+    slowest_first = sorted(found, key=lambda family: _seconds_a_trial(found[family]), reverse=True)
+    fitted = fit_pipelines(rows, {family: found[family].params for family in slowest_first}, workers=workers)
+    broken = {family: made for family, made in fitted.items() if isinstance(made, str)}
+    if broken and len(broken) == len(found):
+        raise TrainingError(f"{rows.spec.name}: no final fit worked: {'; '.join(broken.values())}")
+    contract, libraries = rows.spec.model_dump(mode="json"), library_versions()
+
+    def model(family: str) -> FittedModel | LeftOut:
+        result = searches[family]
+        if isinstance(result, LeftOut):
+            return result
+        made = fitted[family]
+        if isinstance(made, str):
+            return LeftOut(family, made, failed=True, trials=result.trials, seconds=result.seconds)
+        record = ModelRecord(
+            dataset=rows.spec.name,
+            family=family,
+            params=result.params,
+            classes=result.classes,
+            data_hash=data_hash,
+            splits_hash=splits_hash,
+            fit_seconds=made[1],
+            seed=rows.seed,
+            data_version=data_version,
+            contract=contract,
+            libraries=libraries,
+        )
+        return FittedModel(record, made[0], tuple(rows.table.index))
+
+    return {family: model(family) for family in searches}
+
+
+def fit_pipelines(
+    rows: TrainingRows, params: Mapping[str, Params], *, workers: int
+) -> dict[str, tuple[Pipeline, float] | str]:
+    """Pipeline of each family, fitted on all training rows in a process of one thread, and the seconds it took.
+
+    An ensemble is made of its members' estimators behind one feature plan; a setting that several need is fitted once.
+
+    Args:
+        rows: training rows.
+        params: setting of each family; the first is begun first.
+        workers: processes at once.
+
+    Returns:
+        For each family its pipeline and seconds (of all its members together), or why the fit failed.
+    """
+    parts = {family: _parts(family, setting) for family, setting in params.items()}
+    wanted = {_key(*part): part for family in params for part in parts[family]}
+    with worker_pool(rows, workers=min(workers, max(len(wanted), 1))) as pool:
+        tasks = {key: pool.schedule(fit_pipeline, args=part) for key, part in wanted.items()}
+        failed = {key: task.exception() for key, task in tasks.items()}
+        made = {key: task.result() for key, task in tasks.items() if failed[key] is None}
+
+    def pipeline(family: str) -> tuple[Pipeline, float] | str:
+        for part in parts[family]:
+            if (error := failed[_key(*part)]) is not None:
+                return f"the final fit of family '{part[0]}' failed: {type(error).__name__}: {error}"
+        fitted: dict[str, tuple[Pipeline, float]] = {part[0]: made[_key(*part)] for part in parts[family]}
+        if family != ENSEMBLE:
+            return fitted[family]
+        return _ensemble(fitted, params[family][WEIGHTS]), sum(seconds for _, seconds in fitted.values())
+
+    return {family: pipeline(family) for family in params}
+
+
+def _parts(family: str, params: Params) -> list[tuple[str, Params]]:
+    """The families and settings that a model is made of."""
+    return list(params[MEMBERS].items()) if family == ENSEMBLE else [(family, params)]
+
+
+def _key(family: str, params: Params) -> str:
+    return json.dumps([family, dict(params)], sort_keys=True)
+
+
+def _ensemble(fitted: Mapping[str, tuple[Pipeline, float]], weights: Mapping[str, float]) -> Pipeline:
+    from sklearn.pipeline import Pipeline
+
+    first = next(iter(fitted.values()))[0]
+    estimators = {family: made["estimator"] for family, (made, _) in fitted.items()}
+    return Pipeline([("features", first["features"]), ("estimator", WeightedAverage(estimators, dict(weights)))])
+
+
+def _seconds_a_trial(found: SearchResult) -> float:
+    """How long the chosen setting took on the folds."""
+    return max((trial.fit_seconds for trial in found.trials if trial.params == found.params), default=0.0)

@@ -1,0 +1,109 @@
+import dataclasses
+from functools import cache
+
+import numpy as np
+import pytest
+from search_worlds import training_rows
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from ml_assets.families import ENSEMBLE
+from ml_assets.learning.ensembling import WeightedAverage, ensemble_result, greedy_weights
+from ml_assets.learning.left_out import LeftOut
+from ml_assets.learning.search_result import SearchResult
+from ml_assets.learning.worker import TrainingRows
+
+
+@cache
+def numbers() -> TrainingRows:
+    return training_rows("california_housing", 800)
+
+
+def made(rows: TrainingRows, name: str, oof: np.ndarray) -> SearchResult:
+    return SearchResult(name, {"of": name}, (1.0,) * 5, (), 1.0, rows.classes, tuple(rows.table.index), oof)
+
+
+def noisy(rows: TrainingRows, name: str, seed: int, scale: float = 0.5) -> SearchResult:
+    noise = np.random.default_rng(seed).normal(size=len(rows.table))
+    return made(rows, name, rows.target + scale * rows.target.std() * noise)
+
+
+def rmse(rows: TrainingRows, oof: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((oof - rows.target) ** 2)))
+
+
+def test_independent_errors_average_out_and_the_useless_gets_no_weight() -> None:
+    rows = numbers()
+    members = {"a": noisy(rows, "a", 1), "b": noisy(rows, "b", 2), "bad": noisy(rows, "bad", 3, scale=20)}
+    weights = greedy_weights(rows, members, np.ones(len(rows.fold), dtype=bool))
+    assert set(weights) == {"a", "b"}
+    assert sum(weights.values()) == pytest.approx(1)
+    assert weights["a"] == pytest.approx(0.5, abs=0.08), "equal errors, equal weights"
+    found = ensemble_result(rows, members, seconds=1.0)
+    assert isinstance(found, SearchResult)
+    assert rmse(rows, found.oof) < 0.75 * rmse(rows, members["a"].oof)
+    assert found.params["members"] == {"a": {"of": "a"}, "b": {"of": "b"}}
+    assert found.family == ENSEMBLE
+
+
+def test_the_weights_of_a_fold_are_chosen_without_it() -> None:
+    rows = numbers()
+    members = {"a": noisy(rows, "a", 1), "b": noisy(rows, "b", 2)}
+    before = ensemble_result(rows, members, seconds=1.0)
+    fold = rows.fold == 0
+    spoilt = made(rows, "b", np.where(fold, 0.0, members["b"].oof))  # in fold 0 it answers nonsense
+    after = ensemble_result(rows, {"a": members["a"], "b": spoilt}, seconds=1.0)
+    assert isinstance(before, SearchResult)
+    assert isinstance(after, SearchResult)
+    weight = (after.oof[fold] / members["a"].oof[fold]).mean()
+    assert weight == pytest.approx(0.5, abs=0.1), "nonsense in the fold itself does not move its weights"
+
+
+def test_choosing_weights_of_noise_does_not_flatter_the_score() -> None:
+    rows = numbers()
+    rng = np.random.default_rng(0)
+    members = {str(i): made(rows, str(i), rng.normal(size=len(rows.table)) + rows.target.mean()) for i in range(30)}
+    target = dataclasses.replace(rows, table=rows.table.assign(**{rows.spec.target: rng.normal(size=len(rows.table))}))
+    honest = ensemble_result(target, members, seconds=1.0)
+    assert isinstance(honest, SearchResult)
+    best = min(rmse(target, member.oof) for member in members.values())
+    assert rmse(target, honest.oof) > 0.95 * best
+
+
+def test_classes_are_averaged_as_probabilities() -> None:
+    rows = training_rows("iris")
+    truth = (rows.target[:, None] == np.array(rows.classes)).astype(float)
+    sure, fair = 0.9 * truth + 0.1 / 3, 0.5 * truth + 0.5 / 3
+    found = ensemble_result(rows, {"sure": made(rows, "sure", sure), "fair": made(rows, "fair", fair)}, seconds=1.0)
+    assert isinstance(found, SearchResult)
+    assert found.params["weights"] == {"sure": 1.0}
+    np.testing.assert_allclose(found.oof, sure)
+
+
+def test_without_two_members_on_the_same_rows_it_is_left_out_with_the_reason() -> None:
+    rows = numbers()
+    one = ensemble_result(rows, {"a": noisy(rows, "a", 1), "b": LeftOut("b", "no time")}, seconds=1.0)
+    assert isinstance(one, LeftOut)
+    assert "fewer than two families" in one.reason
+    other = dataclasses.replace(noisy(rows, "b", 2), row_ids=tuple(reversed(rows.table.index)))
+    apart = ensemble_result(rows, {"a": noisy(rows, "a", 1), "b": other}, seconds=1.0)
+    assert isinstance(apart, LeftOut)
+    assert "not searched on the same rows" in apart.reason
+
+
+def test_the_average_answers_as_its_members_do_together_and_can_be_cloned_and_fitted_again() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    y = X @ [1.0, 2.0]
+    parts = {"a": LinearRegression().fit(X, y), "b": LinearRegression().fit(X, y + 1)}
+    average = WeightedAverage(parts, {"a": 0.25, "b": 0.75})
+    np.testing.assert_allclose(average.predict(X), y + 0.75)
+    assert not hasattr(average, "classes_")
+    np.testing.assert_allclose(clone(average).fit(X, y).predict(X), y)
+    labels = np.where(y > 0, "up", "down").astype(object)
+    few = LogisticRegression().fit(X[y > -1], labels[y > -1])
+    three = LogisticRegression().fit(X, np.where(y > 2, "high", labels).astype(object))
+    mixed = WeightedAverage({"few": few, "three": three}, {"few": 0.5, "three": 0.5})
+    assert list(mixed.classes_) == ["down", "high", "up"]
+    np.testing.assert_allclose(mixed.predict_proba(X).sum(axis=1), 1)
+    assert set(mixed.predict(X)) <= {"down", "high", "up"}
