@@ -7,7 +7,7 @@ import dagster as dg
 from ml_assets import __version__
 from ml_assets.artifacts import write_atomically
 from ml_assets.assets.metadata import plot, plots, table
-from ml_assets.assets.policy import contract_version, families_of, of, policy
+from ml_assets.assets.policy import contract_version, decision_version, families_of, of, policy
 from ml_assets.assets.training import trial_records
 from ml_assets.assets.types import Card, DataFrame, Evaluation, FittedModel, Leaderboard, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
@@ -25,7 +25,13 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `evaluation`, one partition a family."""
 
     @dg.asset(
-        **policy(spec, "evaluation", kinds={"scikitlearn", "matplotlib", "mlflow"}, by_family=True),
+        **policy(
+            spec,
+            "evaluation",
+            kinds={"scikitlearn", "matplotlib", "mlflow"},
+            version=decision_version(spec, "2"),
+            by_family=True,
+        ),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
@@ -66,6 +72,8 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
                 model_sha256=file.sha256,
                 data_hash=fitted.record.data_hash,
                 splits_hash=fitted.record.splits_hash,
+                calibration=fitted.record.calibration,
+                class_weight=fitted.record.class_weight,
                 seed=settings.seed,
             )
             images = model_plot_set(spec, made)

@@ -10,7 +10,7 @@ import dagster as dg
 
 from ml_assets.artifacts import write_atomically
 from ml_assets.assets.metadata import plots
-from ml_assets.assets.policy import families_of, families_version, of, policy
+from ml_assets.assets.policy import decision_version, families_of, families_version, of, policy, weights_version
 from ml_assets.assets.types import DataFrame, FeatureSet, FittedModel, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.home import Home
@@ -30,7 +30,7 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
             spec,
             "training",
             kinds={"optuna", "scikitlearn"},
-            version=families_version(),
+            version=weights_version(spec, families_version()),
             by_family=True,
             fits=True,
         ),
@@ -64,7 +64,7 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
                 context.partition_keys,
                 budget=budget,
                 workers=workers,
-                folder=home.searches / spec.name / _fingerprint(clean_table, splits, features, settings.seed),
+                folder=home.searches / spec.name / _fingerprint(spec, clean_table, splits, features, settings.seed),
                 report=_reporter(context, home.progress / context.run.run_id / f"{spec.name}.json"),
             )
         for family, result in results.items():
@@ -82,7 +82,15 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `model`, one partition a family."""
 
     @dg.asset(
-        **policy(spec, "training", kinds={"scikitlearn", "xgboost"}, by_family=True, fits=True, priority=1),
+        **policy(
+            spec,
+            "training",
+            kinds={"scikitlearn", "xgboost"},
+            version=decision_version(spec, "2"),
+            by_family=True,
+            fits=True,
+            priority=1,
+        ),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
@@ -130,11 +138,12 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
     return model
 
 
-def _fingerprint(table: DataFrame, splits: DataFrame, features: FeatureSet, seed: int) -> str:
+def _fingerprint(spec: DatasetSpec, table: DataFrame, splits: DataFrame, features: FeatureSet, seed: int) -> str:
     """Names the search that can be continued: same rows, folds, features, code and seed."""
     from ml_assets.datasets.identity import table_hash
 
-    parts = [table_hash(table), table_hash(splits), table_hash(features.table), families_version(), str(seed)]
+    code = weights_version(spec, families_version())
+    parts = [table_hash(table), table_hash(splits), table_hash(features.table), code, str(seed)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ml_assets.datasets.spec import Column, DatasetSpec, Task
+from ml_assets.evaluation.contract_scores import contract_metrics
 from ml_assets.evaluation.metrics import METRICS
 from ml_assets.evaluation.tables import Table
 from ml_assets.evaluation.wording import cell, duration, listed, number, percent, quantity, size, with_error
@@ -67,7 +68,7 @@ def scores_table(spec: DatasetSpec, evaluation: Evaluation, baseline: Baseline) 
     """Every metric: out of fold, on test rows, and the baseline's."""
     unit = spec.columns[spec.target].unit
     rows = []
-    for name, metric in METRICS[evaluation.task].items():
+    for name, metric in contract_metrics(spec).items():
         direction = "↓" if metric.lower_is_better else "↑"
         of_unit = f", {unit}" if unit and metric.in_target_units else ""
         label = f"{metric.label}{of_unit} {direction}"

@@ -10,7 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ml_assets.datasets.spec import Task
 from ml_assets.errors import IntegrityError, TrainingError
+from ml_assets.evaluation.temperature import Temperature, fit_temperature
+from ml_assets.learning.decision import class_weight_of
 from ml_assets.learning.environment import library_versions
 from ml_assets.learning.pool import worker_pool
 from ml_assets.learning.search_result import SearchResult
@@ -38,6 +41,8 @@ class ModelRecord:
         data_version: id of the raw table's version; empty where it is not known.
         contract: the contract that was in force, as JSON has it.
         libraries: versions of what computed the fit.
+        calibration: temperature of a classifier's probabilities, fitted on its out-of-fold ones; None for a regression.
+        class_weight: how the rows were weighed: `none`, `balanced`, or `refused` by an estimator that takes no weights.
     """
 
     dataset: str
@@ -51,6 +56,13 @@ class ModelRecord:
     data_version: str = ""
     contract: Mapping[str, Any] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
+    calibration: Temperature | None = None
+    class_weight: str = "none"
+
+    @property
+    def temperature(self) -> float:
+        """Temperature that the pipeline brings its probabilities to; 1 leaves them as they are."""
+        return self.calibration.used if self.calibration is not None else 1.0
 
 
 @dataclass(frozen=True)
@@ -93,7 +105,8 @@ def read_record(folder: Path) -> ModelRecord:
     file = folder / RECORD_FILE
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
-        return ModelRecord(**{**record, "classes": tuple(record["classes"])})
+        calibration = Temperature.of(record.get("calibration"))
+        return ModelRecord(**{**record, "classes": tuple(record["classes"]), "calibration": calibration})
     except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
         raise IntegrityError(f"{file} is missing or was damaged: put it back from a copy") from error
 
@@ -137,6 +150,8 @@ def fit_models(
 ) -> dict[str, FittedModel]:
     """Final model of each family, fitted on all training rows with the setting its search chose.
 
+    A classifier's probabilities are calibrated by a temperature where the search's out-of-fold ones show that it helps.
+
     Args:
         rows: training rows.
         searches: what each family's search found.
@@ -149,7 +164,13 @@ def fit_models(
         TrainingError: a fit failed.
     """
     slowest_first = sorted(searches, key=lambda family: _seconds_a_trial(searches[family]), reverse=True)
-    fitted = fit_pipelines(rows, {family: searches[family].params for family in slowest_first}, workers=workers)
+    calibrations = {family: _calibration(rows, found) for family, found in searches.items()}
+    fitted = fit_pipelines(
+        rows,
+        {family: searches[family].params for family in slowest_first},
+        temperatures={family: found.used for family, found in calibrations.items() if found is not None},
+        workers=workers,
+    )
     contract, libraries = rows.spec.model_dump(mode="json"), library_versions()
     return {
         family: FittedModel(
@@ -165,6 +186,8 @@ def fit_models(
                 data_version=data_version,
                 contract=contract,
                 libraries=libraries,
+                calibration=calibrations[family],
+                class_weight=class_weight_of(fitted[family][0]),
             ),
             fitted[family][0],
             tuple(rows.table.index),
@@ -174,7 +197,11 @@ def fit_models(
 
 
 def fit_pipelines(
-    rows: TrainingRows, params: Mapping[str, Params], *, workers: int
+    rows: TrainingRows,
+    params: Mapping[str, Params],
+    *,
+    workers: int,
+    temperatures: Mapping[str, float] | None = None,
 ) -> dict[str, tuple[Pipeline, float]]:
     """Pipeline of each family, fitted on all training rows in a process of one thread, and the seconds it took.
 
@@ -182,12 +209,17 @@ def fit_pipelines(
         rows: training rows.
         params: setting of each family; the first is begun first.
         workers: processes at once.
+        temperatures: of each family's probabilities, where it is not 1.
 
     Raises:
         TrainingError: a fit failed.
     """
+    warmth = temperatures or {}
     with worker_pool(rows, workers=workers) as pool:
-        tasks = {family: pool.schedule(fit_pipeline, args=(family, found)) for family, found in params.items()}
+        tasks = {
+            family: pool.schedule(fit_pipeline, args=(family, found, warmth.get(family, 1.0)))
+            for family, found in params.items()
+        }
         for family, task in tasks.items():
             if error := task.exception():
                 raise TrainingError(
@@ -195,6 +227,12 @@ def fit_pipelines(
                     "leave it out with --families, or mend it"
                 ) from error
         return {family: task.result() for family, task in tasks.items()}
+
+
+def _calibration(rows: TrainingRows, found: SearchResult) -> Temperature | None:
+    if rows.spec.task is Task.REGRESSION:
+        return None
+    return fit_temperature(found.oof, rows.target, rows.fold, found.classes)
 
 
 def _seconds_a_trial(found: SearchResult) -> float:

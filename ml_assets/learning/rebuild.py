@@ -88,7 +88,8 @@ def rebuild(
     table = clean(spec, raw).table
     splits = split(spec, table, seed=seed)
     rows = TrainingRows.of(spec, table, splits, plan_for(spec), seed=seed)
-    made, _ = fit_pipelines(rows, {record.family: record.params}, workers=1)[record.family]
+    family, temperatures = record.family, {record.family: record.temperature}
+    made, _ = fit_pipelines(rows, {family: record.params}, temperatures=temperatures, workers=1)[family]
     test = table.loc[splits.index[splits["part"] == "test"]]
     before, after = _predict(spec, stored, test), _predict(spec, made, test)
     same = before.shape == after.shape and before.tobytes() == after.tobytes()

@@ -22,6 +22,7 @@ from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.families import load_family
 from ml_assets.families.base import Params, ProblemShape
 from ml_assets.features.plan import FeaturePlan
+from ml_assets.learning.decision import check_labels, deciding, weighed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +50,13 @@ class TrainingRows:
     def of(
         cls, spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame, plan: FeaturePlan, *, seed: int
     ) -> TrainingRows:
-        """The training part of a clean `table`, in the order of `splits`; the plan draws by the same `seed`."""
+        """The training part of a clean `table`, in the order of `splits`; the plan draws by the same `seed`.
+
+        Raises:
+            ContractError: the contract's decision names a label that the table does not have.
+        """
+        if spec.task is Task.CLASSIFICATION:
+            check_labels(spec, table[spec.target].unique())
         training = splits[splits["part"] == "train"]
         unfitted = clone(plan).set_params(seed=seed)
         return cls(spec, table.loc[training.index], training["fold"].to_numpy(), unfitted, seed)
@@ -125,7 +132,7 @@ def fit_fold(family: str, params: Params, fold: int) -> FoldFit:
     rows = _training_rows()
     started = time.perf_counter()
     features, target, held_out = _fold_features(fold)
-    estimator = load_family(family).estimator(params, rows.shape, seed=rows.seed)
+    estimator = weighed(load_family(family).estimator(params, rows.shape, seed=rows.seed), rows.spec.decision)
     estimator.fit(features, target)
     prediction = predict(estimator, held_out, rows.classes)
     return FoldFit(prediction, time.perf_counter() - started)
@@ -141,13 +148,17 @@ def predict(estimator: Any, X: pd.DataFrame, classes: tuple[str, ...]) -> NDArra
     return probabilities
 
 
-def fit_pipeline(family: str, params: Params) -> tuple[Pipeline, float]:
-    """Pipeline from raw rows to predictions, fitted on all training rows, and the seconds it took."""
+def fit_pipeline(family: str, params: Params, temperature: float = 1.0) -> tuple[Pipeline, float]:
+    """Pipeline from raw rows to predictions, fitted on all training rows, and the seconds it took.
+
+    A classifier answers as the contract's `decision` has it, by probabilities at `temperature`.
+    """
     from sklearn.pipeline import Pipeline
 
     rows = _training_rows()
     started = time.perf_counter()
-    estimator = load_family(family).estimator(params, rows.shape, seed=rows.seed)
+    plain = load_family(family).estimator(params, rows.shape, seed=rows.seed)
+    estimator = deciding(plain, rows.spec.decision, temperature=temperature)
     pipeline = Pipeline([("features", clone(rows.plan)), ("estimator", estimator)])
     raw = rows.table[list(rows.spec.feature_columns)]
     pipeline.fit(raw, rows.target, features__folds=rows.fold)
