@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +47,11 @@ def said_classes(probabilities: FloatArray, costs: Costs = ()) -> NDArray[np.int
     expected = probabilities @ matrix
     least = expected.min(axis=1, keepdims=True) + TIE * matrix.max()
     return np.asarray(np.where(expected <= least, probabilities, -1.0).argmax(axis=1))
+
+
+def rule_of(costs: Mapping[str, Mapping[str, float]]) -> str:
+    """Costs as a text that is the same for the same costs, whatever their order; empty for none."""
+    return json.dumps({true: dict(said) for true, said in costs.items()}, sort_keys=True) if costs else ""
 
 
 def mean_cost(positions: NDArray[np.intp], said: NDArray[np.intp], costs: Costs) -> float:

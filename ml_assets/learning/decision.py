@@ -159,6 +159,12 @@ def answers(pipeline: Any, probabilities: NDArray[np.float64]) -> NDArray[Any]:
     return labels
 
 
+def costs_of(pipeline: Any) -> Mapping[str, Mapping[str, float]]:
+    """Costs by which a fitted pipeline says a class; empty where it says the likeliest."""
+    last = pipeline.steps[-1][1] if hasattr(pipeline, "steps") else pipeline
+    return (last.costs or {}) if isinstance(last, LeastCost) else {}
+
+
 def class_weight_of(pipeline: Any) -> str:
     """How the rows of a fitted pipeline were weighed: `none`, `balanced`, or `refused` by its estimator."""
     last = pipeline.steps[-1][1]

@@ -104,8 +104,8 @@ def read_record(folder: Path) -> ModelRecord:
     """
     file = folder / RECORD_FILE
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        calibration = Temperature.of(record.get("calibration"))
+        record = {"calibration": None, **json.loads(file.read_text(encoding="utf-8"))}
+        calibration = Temperature.of(record["calibration"])
         return ModelRecord(**{**record, "classes": tuple(record["classes"]), "calibration": calibration})
     except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
         raise IntegrityError(f"{file} is missing or was damaged: put it back from a copy") from error
