@@ -86,6 +86,7 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
                     f"cv_{made.metric}": made.cv_score,
                     "cv_standard_error": made.cv_standard_error,
                     **{f"test_{name}": value for name, value in made.test_metrics.items()},
+                    **_probabilities_of(fitted),
                     "model_sha256": file.sha256,
                     "mlflow_run": dg.MetadataValue.url(run.url),
                     **plots(images),
@@ -95,6 +96,12 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
         return dg.MaterializeResult(value=evaluations)
 
     return evaluation
+
+
+def _probabilities_of(fitted: FittedModel) -> dict[str, Any]:
+    """What was done about a classifier's probabilities; nothing of a regression."""
+    record = fitted.record
+    return {"temperature": record.temperature, "class_weight": record.class_weight} if record.classes else {}
 
 
 def check_alignment(found: SearchResult, splits: DataFrame, fitted: FittedModel) -> None:
@@ -132,6 +139,7 @@ def _log_evaluation(
         **{f"test_{name}": value for name, value in made.test_metrics.items()},
     }
     tags = {"model_sha256": file.sha256, "data_hash": made.data_hash, "splits_hash": made.splits_hash}
+    tags |= {name: str(value) for name, value in _probabilities_of(fitted).items()}
     run.log(params=fitted.record.params, metrics=metrics, tags=tags, images=images)
     run.log_model(fitted.pipeline, spec, example)
 

@@ -60,7 +60,7 @@ def test_costs_of_the_contract_reach_the_card_the_champion_and_its_answers(tmp_p
     assert first["prediction"].tolist() == np.where(first["probability_sick"] > 1 / 21, "sick", "well").tolist()
     assert set(first["prediction"]) == {"sick", "well"}
     card = (tmp_path / "data" / "reports" / "patients" / "model_card.html").read_text()
-    for told in ("mean cost of an answer", "one whose expected cost is least", "every class had the same weight"):
+    for told in ("mean cost of an answer ↓", "one whose expected cost is least", "every class had the same weight"):
         assert told in card
 
     # The contract changes its mind: nothing but the costs, so the search is kept and the champion is another.

@@ -13,13 +13,17 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+from ml_assets.datasets.cleaning import clean
+from ml_assets.datasets.contracts import load_contract
 from ml_assets.datasets.spec import DatasetSpec, Task
+from ml_assets.datasets.tables import load_raw_table
 from ml_assets.errors import ContractError
+from ml_assets.evaluation.contract_scores import contract_scores
 from ml_assets.evaluation.evaluate import evaluate
 from ml_assets.evaluation.record import Evaluation
 from ml_assets.families import load_family
@@ -35,6 +39,7 @@ from ml_assets.learning.decision import (
     weight_parameter,
 )
 from ml_assets.learning.fitted_model import FittedModel, fit_models
+from ml_assets.learning.worker import predict
 from ml_assets.serving.predictor import PipelinePredictor
 
 
@@ -217,3 +222,31 @@ def test_costs_that_name_a_label_no_row_has_are_told_before_anything_is_fitted()
         class_rows(class_spec(decision={"costs": {"k00l": {"k000": 2}}}), class_table([30, 30]))
     with pytest.raises(ContractError, match=r"decision\.costs\.k000\.nothing: unknown label 'nothing'"):
         check_labels(class_spec(decision={"costs": {"k000": {"nothing": 2}}}), ["k000", "k001"])
+
+
+@pytest.mark.slow
+def test_wine_as_ordinal_classes_is_better_calibrated_on_rows_that_had_no_part_in_it() -> None:
+    document = load_contract("wine_quality").model_dump(mode="json")
+    document |= {"task": "classification", "ordinal": True}
+    document["columns"]["quality"] = {"dtype": "category", "allowed": [str(points) for points in range(3, 10)]}
+    spec = DatasetSpec.model_validate(document)
+    table = clean(spec, load_raw_table(spec, mode="embedded", cache=Path("/nonexistent"))).table
+    model, evaluation = fitted(spec, table, "xgboost")
+    calibration = model.record.calibration
+    assert calibration is not None
+    assert calibration.kept
+    tested = table.loc[evaluation.test.index]
+    raw = predict(calibration_taken_out(model.pipeline), tested[list(spec.feature_columns)], evaluation.classes)
+    before = contract_scores(spec, tested["quality"].to_numpy(dtype=object), raw, evaluation.classes)
+    after = evaluation.test_metrics
+    assert after["log_loss"] < before["log_loss"] - 0.05
+    assert after["ece"] < before["ece"] / 2
+    assert after["ranked_probability_score"] < before["ranked_probability_score"]
+    assert after["quadratic_kappa"] == before["quadratic_kappa"] > 0.4
+
+
+def calibration_taken_out(pipeline: Pipeline) -> Pipeline:
+    """The same fitted pipeline without its temperature."""
+    last = pipeline.steps[-1][1]
+    assert isinstance(last, Calibrated)
+    return Pipeline([*pipeline.steps[:-1], ("estimator", last.estimator_)])
