@@ -114,6 +114,8 @@ def answering(spec: DatasetSpec, evaluation: Evaluation) -> list[str]:
             "In training every class had the same weight in all; the probabilities were brought back to the shares of "
             "the classes in the table."
         )
+    elif evaluation.class_weight == "partly":
+        said.append("The contract asks for class weights; those of its members that take none were fitted without.")
     elif evaluation.class_weight != "none":
         said.append("The contract asks for class weights, but this family takes none: its rows all weighed the same.")
     return said

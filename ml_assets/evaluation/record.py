@@ -44,7 +44,7 @@ class Evaluation:
         costs: of each said class (across) for each true class (down), by which the model says one; empty where it
             says the likeliest.
         calibration: temperature that was fitted, used or not; out-of-fold predictions are at it where it is used.
-        class_weight: how training rows were weighed: `none`, `balanced`, or `refused` by the estimator.
+        class_weight: how training rows were weighed: `none`, `balanced`, `refused` by the estimator, or `partly`.
     """
 
     dataset: str

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import ArrayLike, NDArray
+    from sklearn.pipeline import Pipeline
 
     from ml_assets.datasets.spec import DatasetSpec, Decision
 
 WEIGHTS_REFUSED: Final = "refused"
-"""What a record says of class weights that the contract asks for and the estimator does not take."""
+WEIGHTS_PARTLY: Final = "partly"
+"""What a record says of class weights that the contract asks for and the estimator, or some members, do not take."""
 
 
 class _Around(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -37,6 +39,11 @@ class _Around(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fits a copy of the estimator to rows `X` (n, d) and labels `y` (n,); returns itself."""
         self.estimator_ = clone(self.estimator).fit(X, y)
+        return self
+
+    def around(self, fitted: Any) -> Self:
+        """Itself, as if it had fitted the estimator that is given fitted."""
+        self.estimator_ = fitted
         return self
 
     @property
@@ -142,12 +149,20 @@ def weighed(estimator: BaseEstimator, decision: Decision) -> BaseEstimator:
     return Balanced(estimator) if decision.class_weight == "balanced" else estimator
 
 
-def deciding(estimator: BaseEstimator, decision: Decision, *, temperature: float = 1.0) -> BaseEstimator:
-    """A family's estimator as the final model has it: weighed, at a temperature, answering by the contract's costs."""
-    made = weighed(estimator, decision)
+def decided(pipeline: Pipeline, decision: Decision, *, temperature: float = 1.0) -> Pipeline:
+    """A fitted pipeline that answers by the contract's costs, from probabilities at a temperature.
+
+    It shares what was fitted with `pipeline`, which stays as it is; where there is nothing to add it is `pipeline`.
+    """
+    from sklearn.pipeline import Pipeline
+
+    name, plain = pipeline.steps[-1]
+    made = plain
     if temperature != 1.0:
-        made = Calibrated(made, temperature)
-    return LeastCost(made, {k: dict(v) for k, v in decision.costs.items()}) if decision.costs else made
+        made = Calibrated(made, temperature).around(made)
+    if decision.costs:
+        made = LeastCost(made, {true: dict(said) for true, said in decision.costs.items()}).around(made)
+    return pipeline if made is plain else Pipeline([*pipeline.steps[:-1], (name, made)])
 
 
 def answers(pipeline: Any, probabilities: NDArray[np.float64]) -> NDArray[Any]:
@@ -166,13 +181,23 @@ def costs_of(pipeline: Any) -> Mapping[str, Mapping[str, float]]:
 
 
 def class_weight_of(pipeline: Any) -> str:
-    """How the rows of a fitted pipeline were weighed: `none`, `balanced`, or `refused` by its estimator."""
-    last = pipeline.steps[-1][1]
-    while isinstance(last, _Around) and not isinstance(last, Balanced):
-        last = last.estimator_
-    if not isinstance(last, Balanced):
-        return "none"
-    return "balanced" if last.weighted_ else WEIGHTS_REFUSED
+    """How the rows of a fitted pipeline were weighed: `none`, `balanced`, or `refused` by its estimator.
+
+    `partly`, where it is made of several estimators (a mapping `estimators`) and some refused.
+    """
+    found = _weightings(pipeline.steps[-1][1])
+    return found.pop() if len(found) == 1 else WEIGHTS_PARTLY
+
+
+def _weightings(estimator: Any) -> set[str]:
+    if isinstance(estimator, Balanced):
+        return {"balanced" if estimator.weighted_ else WEIGHTS_REFUSED}
+    if isinstance(estimator, _Around):
+        return _weightings(estimator.estimator_)
+    members = getattr(estimator, "estimators", None)
+    if isinstance(members, Mapping) and members:
+        return {found for member in members.values() for found in _weightings(member)}
+    return {"none"}
 
 
 def check_labels(spec: DatasetSpec, found: Iterable[str]) -> None:

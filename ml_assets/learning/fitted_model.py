@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ml_assets.datasets.spec import Task
 from ml_assets.errors import IntegrityError, TrainingError
 from ml_assets.evaluation.temperature import Temperature, fit_temperature
-from ml_assets.learning.decision import class_weight_of
+from ml_assets.learning.decision import class_weight_of, decided
 from ml_assets.learning.environment import library_versions
 from ml_assets.learning.pool import worker_pool
 from ml_assets.learning.search_result import SearchResult
@@ -42,7 +42,8 @@ class ModelRecord:
         contract: the contract that was in force, as JSON has it.
         libraries: versions of what computed the fit.
         calibration: temperature of a classifier's probabilities, fitted on its out-of-fold ones; None for a regression.
-        class_weight: how the rows were weighed: `none`, `balanced`, or `refused` by an estimator that takes no weights.
+        class_weight: how the rows were weighed: `none`, `balanced`, `refused` by an estimator that takes
+            no weights, or `partly` by members of one.
     """
 
     dataset: str
@@ -205,6 +206,8 @@ def fit_pipelines(
 ) -> dict[str, tuple[Pipeline, float]]:
     """Pipeline of each family, fitted on all training rows in a process of one thread, and the seconds it took.
 
+    A classifier's answers as the contract's `decision` has it, by probabilities at its temperature.
+
     Args:
         rows: training rows.
         params: setting of each family; the first is begun first.
@@ -216,17 +219,19 @@ def fit_pipelines(
     """
     warmth = temperatures or {}
     with worker_pool(rows, workers=workers) as pool:
-        tasks = {
-            family: pool.schedule(fit_pipeline, args=(family, found, warmth.get(family, 1.0)))
-            for family, found in params.items()
-        }
+        tasks = {family: pool.schedule(fit_pipeline, args=(family, found)) for family, found in params.items()}
         for family, task in tasks.items():
             if error := task.exception():
                 raise TrainingError(
                     f"{rows.spec.name}: the final fit of family '{family}' failed: {type(error).__name__}: {error}; "
                     "leave it out with --families, or mend it"
                 ) from error
-        return {family: task.result() for family, task in tasks.items()}
+        made = {family: task.result() for family, task in tasks.items()}
+    decision = rows.spec.decision
+    return {
+        family: (decided(pipeline, decision, temperature=warmth.get(family, 1.0)), seconds)
+        for family, (pipeline, seconds) in made.items()
+    }
 
 
 def _calibration(rows: TrainingRows, found: SearchResult) -> Temperature | None:

@@ -22,7 +22,7 @@ from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.families import load_family
 from ml_assets.families.base import Params, ProblemShape
 from ml_assets.features.plan import FeaturePlan
-from ml_assets.learning.decision import check_labels, deciding, weighed
+from ml_assets.learning.decision import check_labels, weighed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -148,17 +148,13 @@ def predict(estimator: Any, X: pd.DataFrame, classes: tuple[str, ...]) -> NDArra
     return probabilities
 
 
-def fit_pipeline(family: str, params: Params, temperature: float = 1.0) -> tuple[Pipeline, float]:
-    """Pipeline from raw rows to predictions, fitted on all training rows, and the seconds it took.
-
-    A classifier answers as the contract's `decision` has it, by probabilities at `temperature`.
-    """
+def fit_pipeline(family: str, params: Params) -> tuple[Pipeline, float]:
+    """Pipeline from raw rows to predictions, fitted on all training rows, and the seconds it took."""
     from sklearn.pipeline import Pipeline
 
     rows = _training_rows()
     started = time.perf_counter()
-    plain = load_family(family).estimator(params, rows.shape, seed=rows.seed)
-    estimator = deciding(plain, rows.spec.decision, temperature=temperature)
+    estimator = weighed(load_family(family).estimator(params, rows.shape, seed=rows.seed), rows.spec.decision)
     pipeline = Pipeline([("features", clone(rows.plan)), ("estimator", estimator)])
     raw = rows.table[list(rows.spec.feature_columns)]
     pipeline.fit(raw, rows.target, features__folds=rows.fold)

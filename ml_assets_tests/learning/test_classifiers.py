@@ -26,6 +26,7 @@ from ml_assets.errors import ContractError
 from ml_assets.evaluation.contract_scores import contract_scores
 from ml_assets.evaluation.evaluate import evaluate
 from ml_assets.evaluation.record import Evaluation
+from ml_assets.evaluation.temperature import tempered
 from ml_assets.families import load_family
 from ml_assets.families.base import ProblemShape
 from ml_assets.learning.decision import (
@@ -35,7 +36,9 @@ from ml_assets.learning.decision import (
     answers,
     check_labels,
     class_weight_of,
-    deciding,
+    costs_of,
+    decided,
+    weighed,
     weight_parameter,
 )
 from ml_assets.learning.fitted_model import FittedModel, fit_models
@@ -123,7 +126,39 @@ def test_what_is_served_is_what_the_pipeline_predicts() -> None:
 def test_a_contract_without_a_decision_has_the_familys_own_estimator_in_its_pipeline() -> None:
     rows, _ = class_rows(class_spec(), class_table([60, 60]))
     plain = load_family("linear").estimator({"shrinkage": 1.0, "knots": 0}, rows.shape, seed=0)
-    assert deciding(plain, rows.spec.decision) is plain
+    assert weighed(plain, rows.spec.decision) is plain
+    pipeline = make_pipeline(StandardScaler(), plain)
+    assert decided(pipeline, rows.spec.decision) is pipeline
+
+
+def test_a_pipeline_decides_without_being_fitted_again_and_the_plain_one_stays() -> None:
+    table = class_table([80, 40], spread=2.0)
+    X, y = table[["a", "b"]].to_numpy(), table["kind"].to_numpy()
+    plain = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+    before = plain.predict_proba(X)
+    decision = class_spec(decision={"costs": {"k001": {"k000": 5}}}).decision
+    made = decided(plain, decision, temperature=2.0)
+    np.testing.assert_allclose(made.predict_proba(X), tempered(before, 2.0))
+    assert (made.predict(X) == np.where(made.predict_proba(X)[:, 1] > 1 / 6, "k001", "k000")).all()
+    assert (plain.predict_proba(X) == before).all()
+    assert costs_of(made) == {"k001": {"k000": 5.0}}
+    assert costs_of(plain) == {}
+
+
+def test_a_model_of_several_says_where_only_some_took_weights() -> None:
+    table = class_table([80, 40])
+    X, y = table[["a", "b"]].to_numpy(), table["kind"].to_numpy()
+
+    class Several:
+        def __init__(self, *members: object) -> None:
+            self.estimators = {str(at): Balanced(member).fit(X, y) for at, member in enumerate(members)}
+
+    def told(*members: object) -> str:
+        return class_weight_of(Pipeline([("several", Several(*members))]))
+
+    assert told(LogisticRegression(), KNeighborsClassifier()) == "partly"
+    assert told(LogisticRegression(), LogisticRegression()) == "balanced"
+    assert told(KNeighborsClassifier()) == "refused"
 
 
 def test_weights_are_taken_back_exactly_where_the_model_is_saturated() -> None:
