@@ -107,13 +107,15 @@ def build_deployment(spec: DatasetSpec) -> dg.AssetsDefinition:
         settings: Settings,
     ) -> dg.MaterializeResult[Verdict]:
         """The promotion verdict; alias `champion` moves only when the challenger is better beyond the noise."""
+        from ml_assets.evaluation.decisions import rule_of
         from ml_assets.evaluation.gate import GateEntry, decide
 
         client = mlflow_client()
         with deployment_lock(spec.name):
             champion = registry.registered(client, spec.name, registry.CHAMPION)
             entry = _champion_entry(spec, champion, clean_table, splits) if champion else None
-            challenger = GateEntry.of(evaluations[registered_model.origin.family], version=registered_model.label)
+            made = evaluations[registered_model.origin.family]
+            challenger = GateEntry.of(made, version=registered_model.label, rule=rule_of(spec.decision.costs))
             verdict = decide(dataset=spec.name, challenger=challenger, champion=entry, alpha=settings.significance)
             if verdict.promoted:
                 client.set_registered_model_alias(spec.name, registry.CHAMPION, registered_model.version)
@@ -140,9 +142,11 @@ def _champion_entry(
     """The champion as the gate sees it: its folds, and its losses on today's test rows that it never saw."""
     import pandas as pd
 
+    from ml_assets.evaluation.decisions import rule_of
     from ml_assets.evaluation.evaluate import predict, true_values
     from ml_assets.evaluation.gate import GateEntry
     from ml_assets.evaluation.metrics import row_losses
+    from ml_assets.learning.decision import costs_of
     from ml_assets.learning.fitted_model import load_verified, read_training_rows
 
     origin = champion.origin
@@ -161,6 +165,7 @@ def _champion_entry(
         fold_scores=origin.fold_scores,
         splits_hash=origin.splits_hash,
         row_losses=pd.Series(losses, index=rows.index),
+        rule=rule_of(costs_of(pipeline)),
     )
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 from ml_assets import __version__
 from ml_assets.artifacts import write_atomically
 from ml_assets.assets.metadata import plot, plots, table
-from ml_assets.assets.policy import contract_version, families_of, of, policy
+from ml_assets.assets.policy import contract_version, decision_version, families_of, of, policy
 from ml_assets.assets.training import left_out_metadata, trial_records
 from ml_assets.assets.types import Card, DataFrame, Evaluation, FittedModel, Leaderboard, LeftOut, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
@@ -26,7 +26,13 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `evaluation`, one partition a family."""
 
     @dg.asset(
-        **policy(spec, "evaluation", kinds={"scikitlearn", "matplotlib", "mlflow"}, by_family=True),
+        **policy(
+            spec,
+            "evaluation",
+            kinds={"scikitlearn", "matplotlib", "mlflow"},
+            version=decision_version(spec, "2"),
+            by_family=True,
+        ),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
@@ -77,6 +83,8 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
                 model_sha256=file.sha256,
                 data_hash=fitted.record.data_hash,
                 splits_hash=fitted.record.splits_hash,
+                calibration=fitted.record.calibration,
+                class_weight=fitted.record.class_weight,
                 seed=settings.seed,
             )
             images = model_plot_set(spec, made)
@@ -89,6 +97,7 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
                     f"cv_{made.metric}": made.cv_score,
                     "cv_standard_error": made.cv_standard_error,
                     **{f"test_{name}": value for name, value in made.test_metrics.items()},
+                    **_probabilities_of(fitted),
                     "model_sha256": file.sha256,
                     "mlflow_run": dg.MetadataValue.url(run.url),
                     **plots(images),
@@ -98,6 +107,12 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
         return dg.MaterializeResult(value=evaluations)
 
     return evaluation
+
+
+def _probabilities_of(fitted: FittedModel) -> dict[str, Any]:
+    """What was done about a classifier's probabilities; nothing of a regression."""
+    record = fitted.record
+    return {"temperature": record.temperature, "class_weight": record.class_weight} if record.classes else {}
 
 
 def check_alignment(found: SearchResult, splits: DataFrame, fitted: FittedModel) -> None:
@@ -135,6 +150,7 @@ def _log_evaluation(
         **{f"test_{name}": value for name, value in made.test_metrics.items()},
     }
     tags = {"model_sha256": file.sha256, "data_hash": made.data_hash, "splits_hash": made.splits_hash}
+    tags |= {name: str(value) for name, value in _probabilities_of(fitted).items()}
     run.log(params=fitted.record.params, metrics=metrics, tags=tags, images=images)
     run.log_model(fitted.pipeline, spec, example)
 

@@ -74,8 +74,9 @@ def build_monitoring_baseline(spec: DatasetSpec) -> dg.AssetsDefinition:
 
 
 def _predicted_values(spec: DatasetSpec, winner: Evaluation) -> list[Any]:
-    oof = winner.oof_prediction
-    return list(oof) if spec.task is Task.REGRESSION else [winner.classes[i] for i in oof.argmax(axis=1)]
+    if spec.task is Task.REGRESSION:
+        return list(winner.oof_prediction)
+    return [winner.classes[at] for at in winner.oof_said]
 
 
 def build_live_window(spec: DatasetSpec) -> dg.AssetsDefinition:

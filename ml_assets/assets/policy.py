@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.datasets.spec import DatasetSpec, Decision
 from ml_assets.families import family_names, load_family, model_names
 
 FAMILIES = dg.StaticPartitionsDefinition(list(model_names()))
@@ -82,6 +82,21 @@ def policy(
 def contract_version(spec: DatasetSpec, version: str = "1") -> str:
     """Code version that changes with the contract."""
     return f"{version}.{hashlib.sha256(spec.model_dump_json().encode()).hexdigest()[:12]}"
+
+
+def decision_version(spec: DatasetSpec, version: str) -> str:
+    """Code version that changes with the contract's costs, class weights and order of classes."""
+    if (spec.decision, spec.ordinal) == (Decision(), False):
+        return version
+    order = ",".join(spec.labels) if spec.ordinal else ""
+    content = f"{spec.decision.model_dump_json()} {spec.ordinal} {order}"
+    return f"{version}.{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+def weights_version(spec: DatasetSpec, version: str) -> str:
+    """Code version that changes with the contract's class weights."""
+    weight = spec.decision.class_weight
+    return version if weight == "none" else f"{version}-{weight}"
 
 
 def families_version(version: str = "1") -> str:

@@ -13,7 +13,7 @@ import dagster as dg
 from ml_assets.artifacts import write_atomically
 from ml_assets.assets.budget import seconds_for_search
 from ml_assets.assets.metadata import plots
-from ml_assets.assets.policy import families_of, families_version, of, policy
+from ml_assets.assets.policy import decision_version, families_of, families_version, of, policy, weights_version
 from ml_assets.assets.types import DataFrame, FeatureSet, FittedModel, LeftOut, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.families import ENSEMBLE, family_names
@@ -35,7 +35,7 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
             spec,
             "training",
             kinds={"optuna", "scikitlearn"},
-            version=families_version(),
+            version=weights_version(spec, families_version()),
             by_family=True,
             fits=True,
         ),
@@ -69,7 +69,7 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
         started = time.monotonic()
         warm_up()
         with hold_cores(cores(), total=cores(), folder=home.locks) as workers:
-            place = home.searches / spec.name / _fingerprint(clean_table, splits, features, settings.seed)
+            place = home.searches / spec.name / _fingerprint(spec, clean_table, splits, features, settings.seed)
             file = home.progress / context.run.run_id / f"{spec.name}.json"
             results = (
                 search(rows, families, budget=budget, workers=workers, folder=place, report=_reporter(context, file))
@@ -98,7 +98,15 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `model`, one partition a family."""
 
     @dg.asset(
-        **policy(spec, "training", kinds={"scikitlearn", "xgboost"}, by_family=True, fits=True, priority=1),
+        **policy(
+            spec,
+            "training",
+            kinds={"scikitlearn", "xgboost"},
+            version=decision_version(spec, "2"),
+            by_family=True,
+            fits=True,
+            priority=1,
+        ),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
@@ -150,11 +158,12 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
     return model
 
 
-def _fingerprint(table: DataFrame, splits: DataFrame, features: FeatureSet, seed: int) -> str:
+def _fingerprint(spec: DatasetSpec, table: DataFrame, splits: DataFrame, features: FeatureSet, seed: int) -> str:
     """Names the search that can be continued: same rows, folds, features, code and seed."""
     from ml_assets.datasets.identity import table_hash
 
-    parts = [table_hash(table), table_hash(splits), table_hash(features.table), families_version(), str(seed)]
+    code = weights_version(spec, families_version())
+    parts = [table_hash(table), table_hash(splits), table_hash(features.table), code, str(seed)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ml_assets.errors import UnknownNameError
 
@@ -18,6 +18,7 @@ RESERVED = frozenset({"row_id", "batch", "prediction", "request_id", "position",
 """Names of columns that the pipeline adds to tables; no contract may use them."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Severity = Literal["block", "warn", "off"]
 
 
@@ -163,6 +164,46 @@ class Leakage(_Model):
     )
 
 
+class Decision(_Model):
+    """What a wrong class costs, and how much each class weighs in training."""
+
+    costs: Mapping[str, Mapping[str, Cost]] = Field(
+        default_factory=dict,
+        description="true label, said label, and what it costs to say it; a wrong label that is not named costs 1, "
+        "the right one nothing",
+    )
+    class_weight: Literal["none", "balanced"] = Field(
+        "none", description="whether rows of rare classes weigh more in training, in inverse proportion to their share"
+    )
+
+    @field_validator("costs", mode="before")
+    @classmethod
+    def _labels_are_texts(cls, costs: Any) -> Any:
+        """Numbers as labels may stand without quotes; what YAML reads as true and false may not."""
+        if not isinstance(costs, Mapping):
+            return costs
+        return {
+            _label(k): {_label(s): c for s, c in v.items()} if isinstance(v, Mapping) else v for k, v in costs.items()
+        }
+
+    @model_validator(mode="after")
+    def _right_costs_nothing(self) -> Decision:
+        for label, said in self.costs.items():
+            if said.get(label, 0) != 0:
+                raise ContractMistake(
+                    f"the right answer '{label}' has to cost 0; take the entry away", "costs", label, label
+                )
+        return self
+
+
+def _label(key: Any) -> Any:
+    if isinstance(key, bool):
+        raise ContractMistake(
+            f"label {str(key).lower()} is no text: YAML reads yes, no, on and off as true and false: put it in quotes"
+        )
+    return str(key) if isinstance(key, int) else key
+
+
 CheckName = Literal[
     "schema",
     "ranges",
@@ -213,6 +254,10 @@ class DatasetSpec(_Model):
     incoming: Incoming = Incoming()
     leakage: Leakage = Leakage()
     features: FeatureRules = FeatureRules()
+    decision: Decision = Decision()
+    ordinal: bool = Field(
+        False, description="whether the target is a rating: whole numbers, or classes that `allowed` has in their order"
+    )
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     folds: Annotated[int, Field(ge=2)] = 5
 
@@ -247,6 +292,32 @@ class DatasetSpec(_Model):
             if named is not None and self.columns[named].dtype != "date":
                 raise ContractMistake(f"column '{named}' is no date, and `{field}` needs one", field)
         return self
+
+    @model_validator(mode="after")
+    def _decision_fits(self) -> DatasetSpec:
+        target = self.columns[self.target]
+        if self.task is Task.REGRESSION:
+            if self.decision != Decision():
+                raise ContractMistake("a decision is between classes, and a regression has none", "decision")
+            if self.ordinal and target.dtype != "integer":
+                raise ContractMistake(
+                    f"an ordinal target is of dtype integer or category, and '{self.target}' is {target.dtype}",
+                    "ordinal",
+                )
+        elif self.ordinal and not target.allowed:
+            raise ContractMistake(
+                f"the order of ordinal classes is that of `allowed`, which column '{self.target}' lacks", "ordinal"
+            )
+        for path, label in self.decision_labels():
+            if target.allowed and label not in target.allowed:
+                raise ContractMistake(str(UnknownNameError("label", label, target.allowed)), *path)
+        return self
+
+    def decision_labels(self) -> list[tuple[tuple[str, ...], str]]:
+        """Every place of the decision's costs that names a label, and the label."""
+        costs, place = self.decision.costs, ("decision", "costs")
+        true = [((*place, label), label) for label in costs]
+        return true + [((*place, label, said), said) for label, row in costs.items() for said in row]
 
     def _named_columns(self) -> list[tuple[tuple[str | int, ...], str]]:
         """Every place that names a column, and the name."""

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ml_assets.datasets.spec import DatasetSpec, Task
+from ml_assets.evaluation.contract_scores import contract_scores
 from ml_assets.evaluation.documents import as_float, read_document, write_document
 from ml_assets.evaluation.evaluate import standard_error, true_values
-from ml_assets.evaluation.metrics import FloatArray, Labels, fold_scores, primary_metric, score
+from ml_assets.evaluation.metrics import FloatArray, Labels, fold_scores, primary_metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ def baseline(spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame) -> Ba
         else "the class shares of the training rows",
         cv_score=float(by_fold.mean()),
         cv_standard_error=standard_error(by_fold),
-        test_metrics=score(spec.task, y_test, np.asarray(test_prediction), classes),
+        test_metrics=contract_scores(spec, y_test, np.asarray(test_prediction), classes),
     )
 
 

@@ -127,6 +127,8 @@ def model_card(
         standing=content.standing(leaderboard),
         result=content.result_table(winner, baseline),
         scores=content.scores_table(spec, winner, baseline),
+        answering=content.answering(spec, winner),
+        costs=content.costs_table(winner),
         families=content.leaderboard_table(leaderboard),
         left_out=leaderboard.left_out,
         columns=content.columns_table(spec),

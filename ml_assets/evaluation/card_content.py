@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ml_assets.datasets.spec import Column, DatasetSpec, Task
+from ml_assets.evaluation.contract_scores import contract_metrics
 from ml_assets.evaluation.metrics import METRICS
 from ml_assets.evaluation.tables import Table
 from ml_assets.evaluation.wording import cell, duration, listed, number, percent, quantity, size, with_error
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from ml_assets.evaluation.baseline import Baseline
     from ml_assets.evaluation.comparison import Leaderboard
     from ml_assets.evaluation.record import Evaluation
+
+
+MOST_COSTS = 12
+"""Classes up to which the card shows the table of costs."""
 
 
 def words(name: str) -> str:
@@ -43,9 +48,10 @@ def headline(spec: DatasetSpec, evaluation: Evaluation, baseline: Baseline) -> s
             f"of the truth. Always answering the average would have been within "
             f"{number(theirs['median_absolute_error'], 3)}{unit} half of the time."
         )
+    always = "class that is cheapest on average" if spec.decision.costs else "commonest class"
     return (
         f"On {rows}, it named the right class in {percent(ours['accuracy'])} of the cases. Always naming the "
-        f"commonest class would have been right in {percent(theirs['accuracy'])}."
+        f"{always} would have been right in {percent(theirs['accuracy'])}."
     )
 
 
@@ -67,7 +73,7 @@ def scores_table(spec: DatasetSpec, evaluation: Evaluation, baseline: Baseline) 
     """Every metric: out of fold, on test rows, and the baseline's."""
     unit = spec.columns[spec.target].unit
     rows = []
-    for name, metric in METRICS[evaluation.task].items():
+    for name, metric in contract_metrics(spec).items():
         direction = "↓" if metric.lower_is_better else "↑"
         of_unit = f", {unit}" if unit and metric.in_target_units else ""
         label = f"{metric.label}{of_unit} {direction}"
@@ -77,6 +83,52 @@ def scores_table(spec: DatasetSpec, evaluation: Evaluation, baseline: Baseline) 
         rows.append((label, *map(number, cells)))
     caption = f"All metrics of the winner (↓ lower, ↑ higher is better); baseline: always {baseline.guess}"
     return Table(caption, ("Metric", "Out of fold", "Test rows", "Baseline, test rows"), tuple(rows))
+
+
+def answering(spec: DatasetSpec, evaluation: Evaluation) -> list[str]:
+    """How a classifier comes to its probabilities and answers, where that is not by its estimator alone."""
+    said = []
+    if spec.decision.costs:
+        test = evaluation.test_metrics
+        said.append(
+            "Its answer is not always the likeliest class but the one whose expected cost is least, by the costs in "
+            f"the contract. On the test rows an answer cost {number(test['mean_cost'], 3)} on average; always naming "
+            f"the likeliest class would have cost {number(test['mean_cost_of_likeliest'], 3)}."
+        )
+    if (found := evaluation.calibration) is not None:
+        gain = with_error(abs(found.gain), found.error)
+        if found.kept:
+            manner = "less sure" if found.value > 1 else "surer"
+            said.append(
+                f"Its probabilities were made {manner} (temperature {number(found.value, 3)}): on folds that had no "
+                f"part in choosing it, that lowers the log loss by {gain}."
+            )
+        else:
+            change = "lowers" if found.gain > 0 else "raises"
+            said.append(
+                f"Its probabilities are those of its estimator: a temperature {change} the log loss by {gain} on folds "
+                "that had no part in choosing it, which is no gain beyond the noise."
+            )
+    if evaluation.class_weight == "balanced":
+        said.append(
+            "In training every class had the same weight in all; the probabilities were brought back to the shares of "
+            "the classes in the table."
+        )
+    elif evaluation.class_weight == "partly":
+        said.append("The contract asks for class weights; those of its members that take none were fitted without.")
+    elif evaluation.class_weight != "none":
+        said.append("The contract asks for class weights, but this family takes none: its rows all weighed the same.")
+    return said
+
+
+def costs_table(evaluation: Evaluation) -> Table | None:
+    """What each said class costs; None where every mistake costs the same, or there are too many classes to read."""
+    if not evaluation.costs or len(evaluation.classes) > MOST_COSTS:
+        return None
+    rows = tuple(
+        (true, *(f"{cost:g}" for cost in row)) for true, row in zip(evaluation.classes, evaluation.costs, strict=True)
+    )
+    return Table("Costs by the contract: true class down, said class across", ("", *evaluation.classes), rows)
 
 
 def result_table(evaluation: Evaluation, baseline: Baseline) -> Table:

@@ -10,9 +10,12 @@ import pandas as pd
 
 from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.errors import TrainingError
+from ml_assets.evaluation.contract_scores import contract_scores
+from ml_assets.evaluation.decisions import cost_matrix
 from ml_assets.evaluation.explanations import MOST_COLUMNS, permutation_importance
-from ml_assets.evaluation.metrics import FloatArray, Labels, fold_scores, primary_metric, score
+from ml_assets.evaluation.metrics import FloatArray, Labels, fold_scores, primary_metric
 from ml_assets.evaluation.record import Evaluation, prediction_columns
+from ml_assets.evaluation.temperature import Temperature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +39,8 @@ def evaluate(
     model_sha256: str,
     data_hash: str,
     splits_hash: str,
+    calibration: Temperature | None = None,
+    class_weight: str = "none",
     seed: int = 0,
     importance_rows: int = 1000,
     importance_repeats: int = 3,
@@ -52,7 +57,7 @@ def evaluate(
         table: the clean table, indexed by row_id.
         splits: columns `part` and `fold`, indexed by row_id.
         oof_prediction: out-of-fold predictions of the training rows in the order of `splits`; probabilities
-            in the order of `pipeline.classes_`.
+            in the order of `pipeline.classes_`, before any temperature.
         fit_seconds: of the final fit.
         search_seconds: of this family's share of the search.
         trials: of this family in the search.
@@ -60,6 +65,8 @@ def evaluate(
         model_sha256: of the stored model.
         data_hash: of the clean table.
         splits_hash: of the splits.
+        calibration: temperature of the model's probabilities; out-of-fold ones are brought to that of the other folds.
+        class_weight: how training rows were weighed, as the model's record has it.
         seed: of the shuffles behind the importances.
         importance_rows: most test rows that importances are measured on.
         importance_repeats: shuffles of each column.
@@ -80,7 +87,10 @@ def evaluate(
     X_test = table.loc[test.index, list(spec.feature_columns)]
     test_prediction = predict(spec.task, pipeline, X_test)
     milliseconds = predict_ms(spec.task, pipeline, X_test, clock)
-    by_fold = fold_scores(spec.task, y_train, oof_prediction, train["fold"].to_numpy(), classes)
+    fold = train["fold"].to_numpy()
+    if calibration is not None:
+        oof_prediction = calibration.out_of_fold(oof_prediction, fold)
+    by_fold = fold_scores(spec.task, y_train, oof_prediction, fold, classes)
     shuffles = min(X_test.shape[1], MOST_COLUMNS) * importance_repeats
     return Evaluation(
         dataset=spec.name,
@@ -92,8 +102,8 @@ def evaluate(
         cv_score=float(by_fold.mean()),
         cv_standard_error=standard_error(by_fold),
         fold_scores=tuple(map(float, by_fold)),
-        oof_metrics=score(spec.task, y_train, oof_prediction, classes),
-        test_metrics=score(spec.task, y_test, test_prediction, classes),
+        oof_metrics=contract_scores(spec, y_train, oof_prediction, classes),
+        test_metrics=contract_scores(spec, y_test, test_prediction, classes),
         train_rows=len(train),
         test_rows=len(test),
         fit_seconds=fit_seconds,
@@ -116,6 +126,9 @@ def evaluate(
             repeats=importance_repeats,
             seed=seed,
         ),
+        costs=cost_matrix(classes, spec.decision.costs),
+        calibration=calibration,
+        class_weight=class_weight,
     )
 
 

@@ -38,6 +38,7 @@ class GateEntry:
         fold_scores: primary metric of each fold, lower is better, in the order of the folds.
         splits_hash: which splits those folds are.
         row_losses: loss of rows this model was not trained on, indexed by row_id, no id twice.
+        rule: by what costs it says a class, as `decisions.rule_of` has it; empty where it says the likeliest.
     """
 
     version: str
@@ -45,9 +46,10 @@ class GateEntry:
     fold_scores: tuple[float, ...]
     splits_hash: str
     row_losses: pd.Series[float] = field(default_factory=lambda: pd.Series(dtype=np.float64))
+    rule: str = ""
 
     @classmethod
-    def of(cls, evaluation: Evaluation, *, version: str) -> GateEntry:
+    def of(cls, evaluation: Evaluation, *, version: str, rule: str = "") -> GateEntry:
         """The entry of an evaluated model, with its test rows as the unseen ones."""
         return cls(
             version=version,
@@ -55,6 +57,7 @@ class GateEntry:
             fold_scores=evaluation.fold_scores,
             splits_hash=evaluation.splits_hash,
             row_losses=evaluation.test_row_losses(),
+            rule=rule,
         )
 
     @property
@@ -107,6 +110,10 @@ def decide(*, dataset: str, challenger: GateEntry, champion: GateEntry | None, a
     With the same splits the noise is that of the folds (Nadeau and Bengio's corrected paired t-test). With
     other splits folds cannot be paired, so the models are compared on the rows that neither was trained on.
     A challenger without finite fold scores is never promoted; one without a champion otherwise always is.
+
+    Where the contract's costs changed since the champion, losses cannot tell the two apart: probabilities are what they
+    were, and only the answers differ. The challenger, which answers as the contract now says, is then promoted unless
+    its loss is higher beyond the noise.
     """
     gate = _Gate(dataset, challenger, champion, alpha)
     if not challenger.fold_scores or not np.isfinite(challenger.fold_scores).all():
@@ -157,8 +164,23 @@ class _Gate:
         return self._verdict(False, method, f"{kept}: {why}", n=n)
 
     def _tested(self, method: str, test: PairedTest, where: str) -> Verdict:
+        if self.champion is not None and self.champion.rule != self.challenger.rule:
+            return self._ruled(method, test, where)
         promoted = test.mean > 0 and test.p_one_sided < self.alpha
         return self._verdict(promoted, method, self._reason(test, promoted, where), test, n=test.n)
+
+    def _ruled(self, method: str, test: PairedTest, where: str) -> Verdict:
+        """The verdict on a challenger that answers by other costs: it has to be no worse."""
+        worse = test.p_one_sided > 1 - self.alpha if test.possible else not test.mean >= 0
+        new, old = self.challenger.label, self.champion.label if self.champion else ""
+        if worse:
+            reason = (
+                f"{old} stays: the contract's costs changed, but the loss of {new}, which answers by them, is "
+                f"{with_error(-test.mean, test.standard_error)} higher {where}, beyond the noise."
+            )
+        else:
+            reason = f"{new} replaces {old}: it answers by the contract's new costs, and its loss is no worse {where}."
+        return self._verdict(not worse, method, reason, test, n=test.n)
 
     def _reason(self, test: PairedTest, promoted: bool, where: str) -> str:
         new, old = self.challenger.label, self.champion.label if self.champion else ""

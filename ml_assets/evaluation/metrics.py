@@ -95,13 +95,28 @@ def fold_scores(
     return np.array([_primary_of(task, losses[folds == k]) for k in np.unique(folds[folds >= 0])])
 
 
-def score(task: Task, y_true: Labels, prediction: FloatArray, classes: Sequence[str] = ()) -> dict[str, float]:
+def score(
+    task: Task,
+    y_true: Labels,
+    prediction: FloatArray,
+    classes: Sequence[str] = (),
+    *,
+    said: npt.NDArray[np.intp] | None = None,
+) -> dict[str, float]:
     """Every metric of `METRICS[task]` by name; all NaN if a prediction is not finite or there are no rows.
 
     A metric that the rows cannot give (R² of a constant target, AUC with one class present) is NaN. Class
     averages are over the classes that occur in the labels (F1: or the predictions). The Brier score is the
     sum over the classes (Brier 1950; 0 best, 2 worst); the calibration error is that of the likeliest class
-    over 15 bins of equal width (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+    over 15 bins of equally many rows (see `calibration_error`).
+
+    Args:
+        task: what is predicted.
+        y_true: the true values (n,).
+        prediction: numbers (n,), or probabilities (n, n_classes) in the order of `classes`.
+        classes: labels; none for a regression.
+        said: position of the class that the model names for each row (n,), where it is not the likeliest; accuracy,
+            balanced accuracy and F1 are of these.
 
     Raises:
         TrainingError: shapes do not fit, or `y_true` has a label that is not among `classes`.
@@ -112,7 +127,8 @@ def score(task: Task, y_true: Labels, prediction: FloatArray, classes: Sequence[
     if task is Task.REGRESSION:
         return _regression_scores(np.asarray(y_true, dtype=np.float64), prediction)
     positions = class_positions(y_true, classes)
-    return {"log_loss": float(losses.mean()), **_classification_scores(positions, prediction)}
+    named = prediction.argmax(axis=1) if said is None else said
+    return {"log_loss": float(losses.mean()), **_classification_scores(positions, prediction, named)}
 
 
 def class_positions(y_true: Labels, classes: Sequence[str]) -> npt.NDArray[np.intp]:
@@ -140,8 +156,14 @@ def confusion_counts(
 
 
 def calibration_error(confidence: FloatArray, correct: npt.NDArray[np.bool_], bins: int = ECE_BINS) -> float:
-    """Mean gap between confidence and share correct over bins of equal width, weighted by rows (0 to 1)."""
-    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    """Mean gap between confidence and share correct over bins of equally many rows, weighted by rows (0 to 1).
+
+    Equal confidences share a bin, so that the order of the rows has no say. Bins of equal width (Guo et al. 2017, "On
+    Calibration of Modern Neural Networks") leave most rows of a sure model in one bin; bins of equally many rows
+    estimate the error with less bias (Roelofs et al. 2022, "Mitigating Bias in Calibration Error Estimation").
+    """
+    edges = np.unique(np.quantile(confidence, np.arange(1, bins) / bins, method="inverted_cdf"))
+    bin_of = np.searchsorted(edges, confidence, side="left")
     gaps = np.bincount(bin_of, weights=confidence - correct, minlength=bins)
     return float(np.abs(gaps).sum() / len(confidence))
 
@@ -164,10 +186,11 @@ def _regression_scores(y_true: FloatArray, prediction: FloatArray) -> dict[str, 
     }
 
 
-def _classification_scores(positions: npt.NDArray[np.intp], probabilities: FloatArray) -> dict[str, float]:
+def _classification_scores(
+    positions: npt.NDArray[np.intp], probabilities: FloatArray, said: npt.NDArray[np.intp]
+) -> dict[str, float]:
     n_classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
-    counts = confusion_counts(positions, predicted, n_classes)
+    counts = confusion_counts(positions, said, n_classes)
     hits, actual, named = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
     occurs, either = actual > 0, actual + named > 0
     one_hot = np.eye(n_classes)[positions]
@@ -177,7 +200,7 @@ def _classification_scores(positions: npt.NDArray[np.intp], probabilities: Float
         "macro_f1": float((2 * hits[either] / (actual + named)[either]).mean()),
         "brier": float(np.square(probabilities - one_hot).sum(axis=1).mean()),
         "roc_auc": _one_vs_rest_auc(one_hot.astype(bool), probabilities),
-        "ece": calibration_error(probabilities.max(axis=1), predicted == positions),
+        "ece": calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == positions),
     }
 
 

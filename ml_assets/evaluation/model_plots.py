@@ -22,6 +22,7 @@ from ml_assets.evaluation.canvas import (
     short,
     words,
 )
+from ml_assets.evaluation.decisions import Costs, said_classes
 from ml_assets.evaluation.metrics import (
     FloatArray,
     Labels,
@@ -67,11 +68,14 @@ def residuals(y_true: Labels, prediction: FloatArray, *, label: str) -> Figure:
 
 
 @drawn
-def confusion_matrix(y_true: Labels, probabilities: FloatArray, classes: Sequence[str]) -> Figure:
-    """Rows by actual and likeliest class: colour is the share of the actual class, the number counts rows."""
+def confusion_matrix(y_true: Labels, probabilities: FloatArray, classes: Sequence[str], costs: Costs = ()) -> Figure:
+    """Rows by actual class and the one the model says: colour is the share of the actual class, the number counts rows.
+
+    It says the likeliest class, or with `costs` that of least expected cost.
+    """
     import seaborn as sns
 
-    counts = confusion_counts(class_positions(y_true, classes), probabilities.argmax(axis=1), len(classes))
+    counts = confusion_counts(class_positions(y_true, classes), said_classes(probabilities, costs), len(classes))
     totals = counts.sum(axis=1, keepdims=True)
     names = [short(label, 18) for label in classes]
     few = len(classes) <= ANNOTATED_CLASSES

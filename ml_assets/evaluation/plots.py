@@ -39,7 +39,7 @@ def model_plot_set(spec: DatasetSpec, evaluation: Evaluation) -> dict[str, bytes
         }
     else:
         plots = {
-            "confusion_matrix": model_plots.confusion_matrix(y_true, prediction, evaluation.classes),
+            "confusion_matrix": model_plots.confusion_matrix(y_true, prediction, evaluation.classes, evaluation.costs),
             "calibration": model_plots.reliability(y_true, prediction, evaluation.classes),
         }
     unit = score_unit(spec)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ml_assets.datasets.spec import Task
+from ml_assets.evaluation.decisions import Costs, said_classes
 from ml_assets.evaluation.documents import as_float, read_document, write_document
 from ml_assets.evaluation.metrics import FloatArray, Labels, row_losses
+from ml_assets.evaluation.temperature import Temperature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +41,10 @@ class Evaluation:
             on test rows, and its spread over the shuffles; largest first.
         search_seconds: time of the family's share of the search; `trials` counts its trials.
         predict_ms_per_1000_rows: milliseconds for one call with 1000 raw rows.
+        costs: of each said class (across) for each true class (down), by which the model says one; empty where it
+            says the likeliest.
+        calibration: temperature that was fitted, used or not; out-of-fold predictions are at it where it is used.
+        class_weight: how training rows were weighed: `none`, `balanced`, `refused` by the estimator, or `partly`.
     """
 
     dataset: str
@@ -64,6 +71,9 @@ class Evaluation:
     oof: pd.DataFrame
     test: pd.DataFrame
     importance: pd.DataFrame
+    costs: Costs = ()
+    calibration: Temperature | None = None
+    class_weight: str = "none"
 
     @property
     def test_score(self) -> float:
@@ -89,6 +99,16 @@ class Evaluation:
         """Predictions of the test rows, (n,) numbers or (n, n_classes) probabilities."""
         return self._predictions(self.test)
 
+    @property
+    def oof_said(self) -> npt.NDArray[np.intp]:
+        """Position in `classes` of what is said of each training row, out of fold, (n,)."""
+        return said_classes(self.oof_prediction, self.costs)
+
+    @property
+    def test_said(self) -> npt.NDArray[np.intp]:
+        """Position in `classes` of what is said of each test row, (n,)."""
+        return said_classes(self.test_prediction, self.costs)
+
     def test_row_losses(self) -> pd.Series[float]:
         """Loss of each test row (squared error or negative log likelihood), indexed by row_id."""
         losses = row_losses(self.task, labels_of(self.test), self.test_prediction, self.classes)
@@ -97,6 +117,7 @@ class Evaluation:
     def save(self, folder: Path) -> None:
         """Write `evaluation.json` and one Parquet file for each table."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in TABLES}
+        values["calibration"] = asdict(self.calibration) if self.calibration is not None else None
         write_document(folder / DOCUMENT, values)
         for name in TABLES:
             getattr(self, name).to_parquet(folder / f"{name}.parquet")
@@ -117,6 +138,8 @@ class Evaluation:
             content[name] = as_float(content[name])
         content["fold_scores"] = tuple(map(as_float, content["fold_scores"]))
         content["classes"] = tuple(content["classes"])
+        content["costs"] = tuple(map(tuple, content.get("costs", ())))
+        content["calibration"] = Temperature.of(content.get("calibration"))
         content["task"] = Task(content["task"])
         content |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
         return cls(**content)

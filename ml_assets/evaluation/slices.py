@@ -92,10 +92,10 @@ def _slice(task: Task, name: str, losses: FloatArray, seconds: FloatArray) -> Sl
 
 
 def _seconds(evaluation: Evaluation) -> FloatArray:
-    truth, prediction = labels_of(evaluation.oof), evaluation.oof_prediction
+    truth = labels_of(evaluation.oof)
     if evaluation.task is Task.REGRESSION:
-        return np.asarray(prediction - truth.astype(np.float64), dtype=np.float64)
-    named = np.asarray(evaluation.classes, dtype=object)[prediction.argmax(axis=1)]
+        return np.asarray(evaluation.oof_prediction - truth.astype(np.float64), dtype=np.float64)
+    named = np.asarray(evaluation.classes, dtype=object)[evaluation.oof_said]
     return np.asarray(named == truth, dtype=np.float64)
 
 

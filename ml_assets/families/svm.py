@@ -59,7 +59,11 @@ class SVM(Family):
         if shape.is_classification:
             from sklearn.calibration import CalibratedClassifierCV
 
-            return scaled(CalibratedClassifierCV(_machine(params, shape, seed), ensemble=False, cv=3))
+            from ml_assets.families.labels import FoldsOfRareClasses
+
+            return scaled(
+                CalibratedClassifierCV(_machine(params, shape, seed), ensemble=False, cv=FoldsOfRareClasses(3))
+            )
         return scaled(scaled_target(_machine(params, shape, seed)))
 
 

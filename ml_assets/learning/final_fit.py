@@ -6,8 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ml_assets.datasets.spec import Task
 from ml_assets.errors import TrainingError
+from ml_assets.evaluation.temperature import Temperature, fit_temperature
 from ml_assets.families import ENSEMBLE
+from ml_assets.learning.decision import class_weight_of, decided
 from ml_assets.learning.ensembling import MEMBERS, WEIGHTS, WeightedAverage
 from ml_assets.learning.environment import library_versions
 from ml_assets.learning.fitted_model import FittedModel, ModelRecord
@@ -33,7 +36,8 @@ def fit_models(
 ) -> dict[str, FittedModel | LeftOut]:
     """Final model of each family, fitted on all training rows with the setting its search chose.
 
-    Families that have none stay left out; one whose final fit fails, or a member's of it, is left out for that.
+    Families that have none stay left out; one whose final fit fails, or a member's of it, is left out for that. A
+    classifier's probabilities are calibrated by a temperature where the out-of-fold ones show that it helps.
 
     Args:
         rows: training rows.
@@ -48,7 +52,13 @@ def fit_models(
     """
     found = {family: result for family, result in searches.items() if isinstance(result, SearchResult)}
     slowest_first = sorted(found, key=lambda family: _seconds_a_trial(found[family]), reverse=True)
-    fitted = fit_pipelines(rows, {family: found[family].params for family in slowest_first}, workers=workers)
+    calibrations = {family: _calibration(rows, result) for family, result in found.items()}
+    fitted = fit_pipelines(
+        rows,
+        {family: found[family].params for family in slowest_first},
+        temperatures={family: of.used for family, of in calibrations.items() if of is not None},
+        workers=workers,
+    )
     broken = {family: made for family, made in fitted.items() if isinstance(made, str)}
     if broken and len(broken) == len(found):
         raise TrainingError(f"{rows.spec.name}: no final fit worked: {'; '.join(broken.values())}")
@@ -73,6 +83,8 @@ def fit_models(
             data_version=data_version,
             contract=contract,
             libraries=libraries,
+            calibration=calibrations[family],
+            class_weight=class_weight_of(made[0]),
         )
         return FittedModel(record, made[0], tuple(rows.table.index))
 
@@ -80,16 +92,23 @@ def fit_models(
 
 
 def fit_pipelines(
-    rows: TrainingRows, params: Mapping[str, Params], *, workers: int
+    rows: TrainingRows,
+    params: Mapping[str, Params],
+    *,
+    workers: int,
+    temperatures: Mapping[str, float] | None = None,
 ) -> dict[str, tuple[Pipeline, float] | str]:
     """Pipeline of each family, fitted on all training rows in a process of one thread, and the seconds it took.
 
     An ensemble is made of its members' estimators behind one feature plan; a setting that several need is fitted once.
+    A classifier answers as the contract's `decision` has it, by probabilities at its temperature; an ensemble's members
+    stay as they are.
 
     Args:
         rows: training rows.
         params: setting of each family; the first is begun first.
         workers: processes at once.
+        temperatures: of each family's probabilities, where it is not 1.
 
     Returns:
         For each family its pipeline and seconds (of all its members together), or why the fit failed.
@@ -106,11 +125,18 @@ def fit_pipelines(
             if (error := failed[_key(*part)]) is not None:
                 return f"the final fit of family '{part[0]}' failed: {type(error).__name__}: {error}"
         fitted: dict[str, tuple[Pipeline, float]] = {part[0]: made[_key(*part)] for part in parts[family]}
-        if family != ENSEMBLE:
-            return fitted[family]
-        return _ensemble(fitted, params[family][WEIGHTS]), sum(seconds for _, seconds in fitted.values())
+        together = _ensemble(fitted, params[family][WEIGHTS]) if family == ENSEMBLE else fitted[family][0]
+        warmth = (temperatures or {}).get(family, 1.0)
+        seconds = sum(seconds for _, seconds in fitted.values())
+        return decided(together, rows.spec.decision, temperature=warmth), seconds
 
     return {family: pipeline(family) for family in params}
+
+
+def _calibration(rows: TrainingRows, found: SearchResult) -> Temperature | None:
+    if rows.spec.task is Task.REGRESSION:
+        return None
+    return fit_temperature(found.oof, rows.target, rows.fold, found.classes)
 
 
 def _parts(family: str, params: Params) -> list[tuple[str, Params]]:

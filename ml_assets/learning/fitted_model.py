@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ml_assets.errors import IntegrityError
+from ml_assets.evaluation.temperature import Temperature
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -32,6 +33,9 @@ class ModelRecord:
         data_version: id of the raw table's version; empty where it is not known.
         contract: the contract that was in force, as JSON has it.
         libraries: versions of what computed the fit.
+        calibration: temperature of a classifier's probabilities, fitted on its out-of-fold ones; None for a regression.
+        class_weight: how the rows were weighed: `none`, `balanced`, `refused` by an estimator that takes
+            no weights, or `partly` by members of one.
     """
 
     dataset: str
@@ -45,6 +49,13 @@ class ModelRecord:
     data_version: str = ""
     contract: Mapping[str, Any] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
+    calibration: Temperature | None = None
+    class_weight: str = "none"
+
+    @property
+    def temperature(self) -> float:
+        """Temperature that the pipeline brings its probabilities to; 1 leaves them as they are."""
+        return self.calibration.used if self.calibration is not None else 1.0
 
 
 @dataclass(frozen=True)
@@ -86,8 +97,9 @@ def read_record(folder: Path) -> ModelRecord:
     """
     file = folder / RECORD_FILE
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        return ModelRecord(**{**record, "classes": tuple(record["classes"])})
+        record = {"calibration": None, **json.loads(file.read_text(encoding="utf-8"))}
+        calibration = Temperature.of(record["calibration"])
+        return ModelRecord(**{**record, "classes": tuple(record["classes"]), "calibration": calibration})
     except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
         raise IntegrityError(f"{file} is missing or was damaged: put it back from a copy") from error
 

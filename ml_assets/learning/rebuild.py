@@ -90,7 +90,8 @@ def rebuild(
     splits = split(spec, table, seed=seed)
     steps = stored["features"].steps  # found under a time budget, so they are taken over, unfitted
     rows = TrainingRows.of(spec, table, splits, plan_for(spec, steps=steps), seed=seed)
-    fitted = fit_pipelines(rows, {record.family: record.params}, workers=1)[record.family]
+    family, temperatures = record.family, {record.family: record.temperature}
+    fitted = fit_pipelines(rows, {family: record.params}, temperatures=temperatures, workers=1)[family]
     if isinstance(fitted, str):
         raise TrainingError(f"{spec.name}: {fitted}")
     made, _ = fitted

@@ -23,6 +23,7 @@ from ml_assets.evaluation.metrics import fold_scores
 from ml_assets.families import load_family
 from ml_assets.families.base import Params, ProblemShape
 from ml_assets.features.plan import FeaturePlan
+from ml_assets.learning.decision import check_labels, weighed
 from ml_assets.learning.fold_features import FoldFeatures, fold_features
 from ml_assets.learning.memory import limit_memory
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from sklearn.base import BaseEstimator
     from sklearn.pipeline import Pipeline
 
 
@@ -54,7 +56,13 @@ class TrainingRows:
     def of(
         cls, spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame, plan: FeaturePlan, *, seed: int
     ) -> TrainingRows:
-        """The training part of a clean `table`, in the order of `splits`; the plan draws by the same `seed`."""
+        """The training part of a clean `table`, in the order of `splits`; the plan draws by the same `seed`.
+
+        Raises:
+            ContractError: the contract's decision names a label that the table does not have.
+        """
+        if spec.task is Task.CLASSIFICATION:
+            check_labels(spec, table[spec.target].unique())
         training = splits[splits["part"] == "train"]
         unfitted = clone(plan).set_params(seed=seed)
         return cls(spec, table.loc[training.index], training["fold"].to_numpy(), unfitted, seed)
@@ -133,6 +141,12 @@ def _fold_features(fold: int) -> FoldFeatures:
     return fold_features(_training_rows(), fold, _folder)
 
 
+def _estimator(family: str, params: Params) -> BaseEstimator:
+    """A family's unfitted estimator, its rows weighted by class as the contract asks."""
+    rows = _training_rows()
+    return weighed(load_family(family).estimator(params, rows.shape, seed=rows.seed), rows.spec.decision)
+
+
 def prepare_fold(fold: int) -> None:
     """Makes the features of one fold, for all workers to read."""
     _fold_features(fold)
@@ -145,7 +159,7 @@ def probe(family: str, params: Params, fold: int, size: int, held_out: int) -> P
     drawn = np.sort(rng.permutation(len(features.target))[:size])
     judged = np.sort(rng.permutation(len(features.held_out))[:held_out])
     started = time.perf_counter()
-    estimator = load_family(family).estimator(params, rows.shape, seed=rows.seed)
+    estimator = _estimator(family, params)
     estimator.fit(features.training.iloc[drawn], features.target[drawn])
     prediction = predict(estimator, features.held_out.iloc[judged], rows.classes)
     seconds = time.perf_counter() - started
@@ -159,7 +173,7 @@ def fit_fold(family: str, params: Params, fold: int) -> FoldFit:
     rows = _training_rows()
     started = time.perf_counter()
     features = _fold_features(fold)
-    estimator = load_family(family).estimator(params, rows.shape, seed=rows.seed)
+    estimator = _estimator(family, params)
     estimator.fit(features.training, features.target)
     prediction = predict(estimator, features.held_out, rows.classes)
     return FoldFit(prediction, time.perf_counter() - started)
@@ -190,6 +204,6 @@ def fit_pipeline(family: str, params: Params) -> tuple[Pipeline, float]:
     rows = _training_rows()
     started = time.perf_counter()
     plan, features = _all_features()
-    estimator = load_family(family).estimator(params, rows.shape, seed=rows.seed)
+    estimator = _estimator(family, params)
     estimator.fit(features, rows.target)
     return Pipeline([("features", plan), ("estimator", estimator)]), time.perf_counter() - started

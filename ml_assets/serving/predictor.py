@@ -9,6 +9,7 @@ import numpy as np
 
 from ml_assets.datasets.spec import Task
 from ml_assets.errors import ServingError
+from ml_assets.learning.decision import answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ class Predictions:
     """Predictions of some rows, in their order.
 
     Attributes:
-        values: numbers, or the likeliest label each.
+        values: numbers, or the label that the model says of each.
         probabilities: for classes: by label, in the model's order, one probability a row; None for numbers.
     """
 
@@ -58,7 +59,7 @@ class PipelinePredictor:
     task: Task
 
     def predict(self, frame: pd.DataFrame) -> Predictions:
-        """Predictions of the rows of `frame`; a class is the one of highest probability.
+        """Predictions of the rows of `frame`; a class is the one that the model says.
 
         Raises:
             PredictionError: the pipeline refuses the rows, or its answer is no finite number.
@@ -76,5 +77,5 @@ class PipelinePredictor:
         if not classification:
             return Predictions(found.ravel().tolist())
         labels = [str(label) for label in self.pipeline.classes_]
-        likeliest = [labels[i] for i in found.argmax(axis=1)]
-        return Predictions(likeliest, {label: found[:, i].tolist() for i, label in enumerate(labels)})
+        said = [str(label) for label in answers(self.pipeline, found)]
+        return Predictions(said, {label: found[:, i].tolist() for i, label in enumerate(labels)})

@@ -91,6 +91,44 @@ def test_a_good_contract_is_read() -> None:
             "shop.yaml, line 5: key 'target' is there twice: keep one of them",
         ),
         ("  day: {dtype: date}", "  price: {dtype: date}", "shop.yaml, line 11: key 'price' is there twice"),
+        (
+            "target: bought",
+            "target: bought\ndecision: {costs: {'yes': {'on': 5}}}",
+            "line 5: decision.costs.yes.on: unknown label 'on': known: no, yes",
+        ),
+        (
+            "target: bought",
+            "target: bought\ndecision: {costs: {'yess': {'no': 5}}}",
+            "line 5: decision.costs.yess: unknown label 'yess': did you mean 'yes'?",
+        ),
+        (
+            "target: bought",
+            "target: bought\ndecision: {costs: {yes: {'no': 5}}}",
+            "decision.costs: label true is no text: YAML reads yes, no, on and off as true and false: put it in quotes",
+        ),
+        ("target: bought", "target: bought\ndecision: {costs: {'yes': {'yes': 1}}}", "'yes' has to cost 0"),
+        ("target: bought", "target: bought\ndecision: {costs: {'yes': {'no': -1}}}", "decision.costs.yes.no: "),
+        ("target: bought", "target: bought\ndecision: {costs: {'yes': {'no': .inf}}}", "decision.costs.yes.no: "),
+        (
+            "target: bought",
+            "target: bought\ndecision: {class_weight: balansed}",
+            "line 5: decision.class_weight: Input should be 'none' or 'balanced': did you mean 'balanced'?",
+        ),
+        (
+            "task: classification\ntarget: bought",
+            "task: regression\ntarget: price\ndecision: {class_weight: balanced}",
+            "line 5: decision: a decision is between classes, and a regression has none",
+        ),
+        (
+            "task: classification\ntarget: bought",
+            "task: regression\ntarget: price\nordinal: true",
+            "line 5: ordinal: an ordinal target is of dtype integer or category, and 'price' is float",
+        ),
+        (
+            '    allowed: ["no", "yes"]\n',
+            "ordinal: true\n",
+            "ordinal: the order of ordinal classes is that of `allowed`, which column 'bought' lacks",
+        ),
         ("title: Shop\n", "", "shop.yaml, line 1: title: is missing"),
         ("title: Shop", "title: [Shop", "shop.yaml: not valid YAML: "),
         ("title: Shop", "\ttitle: Shop", "shop.yaml: not valid YAML: "),
@@ -98,6 +136,13 @@ def test_a_good_contract_is_read() -> None:
 )
 def test_a_mistake_is_told_by_file_line_key_and_the_nearest_valid_key(old: str, new: str, message: str) -> None:
     assert message in mistake(old, new)
+
+
+def test_labels_that_are_numbers_need_no_quotes_in_costs() -> None:
+    text = GOOD.replace('["no", "yes"]', '["3", "4"]') + "decision:\n  costs:\n    3: {4: 2.5}\nordinal: true\n"
+    spec = parse_contract(text, origin="shop.yaml")
+    assert spec.decision.costs == {"3": {"4": 2.5}}
+    assert spec.ordinal
 
 
 @pytest.mark.parametrize(

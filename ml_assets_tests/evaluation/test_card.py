@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -11,12 +12,14 @@ from evaluation_worlds import canonical_world, spec_of
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from ml_assets.datasets.cleaning import clean
-from ml_assets.datasets.spec import DatasetSpec, Task
+from ml_assets.datasets.spec import DatasetSpec, Decision, Task
 from ml_assets.errors import IntegrityError
 from ml_assets.evaluation.card import Card, model_card
 from ml_assets.evaluation.card_content import columns_table, limits
 from ml_assets.evaluation.card_data import duplicates_sentence
+from ml_assets.evaluation.decisions import cost_matrix
 from ml_assets.evaluation.plots import card_plots
+from ml_assets.evaluation.temperature import Temperature
 from ml_assets_tests.canonical import canonical
 
 if TYPE_CHECKING:
@@ -230,3 +233,34 @@ def test_a_card_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     assert Card.load(tmp_path) == card
     with pytest.raises(IntegrityError, match="materialize the model card again"):
         Card.load(tmp_path / "missing")
+
+
+def test_the_card_says_what_an_answer_costs_how_sure_it_is_and_how_rows_weighed(iris: World) -> None:
+    spec = iris.spec.model_copy(update={"decision": Decision(costs={"setosa": {"virginica": 7}})})
+    names = ("setosa", "versicolor", "virginica")
+    figures = {"mean_cost": 0.25, "mean_cost_of_likeliest": 0.5}
+    winner = iris.evaluations[iris.board.winner]
+    for kept, told in ((True, "less sure (temperature 1.50)"), (False, "which is no gain beyond the noise")):
+        changed = replace(
+            winner,
+            costs=cost_matrix(names, spec.decision.costs),
+            test_metrics={**winner.test_metrics, **figures},
+            oof_metrics={**winner.oof_metrics, **figures},
+            calibration=Temperature(1.5, 0.02, 0.004, kept, {}),
+            class_weight="refused",
+        )
+        guess = replace(iris.baseline, test_metrics={**iris.baseline.test_metrics, **figures})
+        world = replace(iris, spec=spec, evaluations={**iris.evaluations, iris.board.winner: changed}, baseline=guess)
+        text = Outline(card_of(world).html).text
+        assert told in text
+        assert "an answer cost 0.250 on average; always naming the likeliest class would have cost 0.500" in text
+        assert "true class down, said class across" in text
+        assert "mean cost of an answer ↓" in text
+        assert "this family takes none" in text
+
+
+def test_the_card_of_a_plain_classifier_says_nothing_of_costs_or_weights(iris: World) -> None:
+    text = Outline(card_of(iris).html).text
+    assert "mean cost" not in text
+    for word in ("costs", "temperature", "rows all weighed", "same weight"):
+        assert word not in text

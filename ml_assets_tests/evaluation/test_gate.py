@@ -176,3 +176,29 @@ def test_an_evaluation_brings_its_test_rows_to_the_gate(iris: World) -> None:
     assert new.row_losses.mean() == pytest.approx(linear.test_score)
     assert decide(dataset="iris", challenger=new, champion=old).promoted
     assert not decide(dataset="iris", challenger=old, champion=new).promoted
+
+
+def ruled(new: object, old: object, **more: object) -> Verdict:
+    """The verdict on a challenger with other costs than the champion's."""
+    from dataclasses import replace
+
+    challenger = replace(entry("v2", new), rule='{"a": {"b": 5.0}}')
+    return decide(dataset="d", challenger=challenger, champion=replace(entry("v1", old), **more))
+
+
+def test_new_costs_of_the_contract_reach_the_champion_though_losses_are_the_same() -> None:
+    same = [1.0, 1.1, 0.9, 1.05, 0.95]
+    verdict = ruled(same, same)
+    assert verdict.promoted
+    assert "v2 (xgboost) replaces v1 (xgboost): it answers by the contract's new costs" in verdict.reason
+    assert not ruled(same, same, rule='{"a": {"b": 5.0}}').promoted, "with the costs of before losses decide"
+    assert ruled([1.01, 1.09, 0.92, 1.04, 0.96], same).promoted, "a difference within the noise is no reason to wait"
+
+
+def test_new_costs_do_not_excuse_a_worse_model() -> None:
+    same = [1.0, 1.1, 0.9, 1.05, 0.95]
+    verdict = ruled([1.5, 1.6, 1.45, 1.55, 1.4], same)
+    assert not verdict.promoted
+    assert verdict.reason.startswith("v1 (xgboost) stays: the contract's costs changed, but the loss of v2 (xgboost)")
+    assert "0.500 ± 0.024 higher over 5 folds, beyond the noise" in verdict.reason
+    assert not ruled([1.5] * 5, [1.0] * 5).promoted, "worse everywhere, without a spread to test"

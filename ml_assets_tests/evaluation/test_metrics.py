@@ -72,8 +72,24 @@ def test_calibration_error_adds_the_gaps_of_the_bins() -> None:
     confidence = np.array([0.55, 0.6, 0.9, 0.95])
     correct = np.array([True, False, True, True])
     expected = 2 / 4 * abs(0.575 - 0.5) + 2 / 4 * abs(0.925 - 1.0)
-    assert calibration_error(confidence, correct, bins=2) == pytest.approx(abs(0.75 - 0.75))
-    assert calibration_error(confidence, correct, bins=4) == pytest.approx(expected)
+    assert calibration_error(confidence, correct, bins=1) == pytest.approx(abs(0.75 - 0.75))
+    assert calibration_error(confidence, correct, bins=2) == pytest.approx(expected)
+
+
+def test_rows_of_one_confidence_share_a_bin_whatever_their_order() -> None:
+    confidence = np.array([0.5] * 30 + [0.9] * 10)
+    correct = np.array([True, False] * 15 + [True] * 9 + [False])
+    assert calibration_error(confidence, correct) == pytest.approx(0.0)
+    order = np.random.default_rng(0).permutation(40)
+    assert calibration_error(confidence[order], correct[order]) == pytest.approx(0.0)
+
+
+def test_the_gaps_of_sure_rows_do_not_cancel_in_one_bin() -> None:
+    confidence = np.repeat([0.95, 0.99], 100)
+    correct = np.repeat([True, True], 100)
+    correct[100:106] = False
+    gaps = (abs(1.0 - 0.95), abs(0.94 - 0.99))
+    assert calibration_error(confidence, correct) == pytest.approx(sum(gaps) / 2)
 
 
 def test_fold_scores_are_the_primary_metric_of_each_fold_and_skip_test_rows() -> None:
