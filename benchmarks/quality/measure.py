@@ -144,6 +144,7 @@ def _status(ran: Ran, score: float | None, limits: Limits) -> Status:
 def _run(words: list[str], folder: Path, out: Path, environment: Mapping[str, str], seconds: float) -> Ran:
     log, mark = folder / "log.txt", out.with_name(out.name + ".fitted")
     begun, started = time.time(), time.perf_counter()
+    environment = {**environment, "COMPARISON_STARTED": str(begun)}
     with log.open("wb") as sink:
         process = subprocess.Popen(
             words, cwd=folder, env=environment, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
