@@ -20,7 +20,7 @@ PACKAGE := .venv/.package-$(call checksum,pyproject.toml setup.py)
 
 .PHONY: help
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: $(LOCKED) $(PACKAGE) ## Train, compare, register and deploy what is not up to date
@@ -50,19 +50,23 @@ serve: $(LOCKED) $(PACKAGE) ## Answer predictions over HTTP with the champions
 bench: $(DEVELOPED) $(PACKAGE) ## Measure speed and memory, print ratios
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: bench-quality
+bench-quality: $(DEVELOPED) $(PACKAGE) ## Compare predictions with other systems', which .bench is for; takes hours
+	@$(BIN)/python -m benchmarks.quality $(ARGS)
+
 .PHONY: clean
 clean: ## Remove what was made in this folder; what people handed in (datasets, incoming, batches, quarantine) stays
 	@if [ -d data ]; then find data/ -mindepth 1 -maxdepth 1 ! -name embedded ! -name incoming ! -name batches \
 	  ! -name quarantine -exec rm -rf {} +; fi
 	@rm -rf .dagster mlflow build dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
-	@find . \( -path ./.venv -o -path ./.git -o -path ./data/embedded \) -prune -o \
+	@find . \( -path ./.venv -o -path ./.bench -o -path ./.git -o -path ./data/embedded \) -prune -o \
 	  -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 .PHONY: distclean
-distclean: clean ## The same, and what people handed in, and .venv
+distclean: clean ## The same, and what people handed in, and .venv and .bench
 	@if [ -d data ]; then find data/ -mindepth 1 -maxdepth 1 ! -name embedded -exec rm -rf {} +; fi
-	@rm -rf datasets .venv
+	@rm -rf datasets .venv .bench
 
 # A .venv that works is kept, whoever made it; one that was moved or left half made is made again.
 $(VENV):
