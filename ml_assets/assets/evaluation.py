@@ -14,7 +14,7 @@ from ml_assets.assets.types import Card, DataFrame, Evaluation, FittedModel, Lea
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import TrainingError
 from ml_assets.home import Home
-from ml_assets.processes import give_way
+from ml_assets.processes import cores, give_way
 from ml_assets.resources.settings import Settings
 from ml_assets.resources.store import StoredModel, stored_model
 from ml_assets.resources.tracking import TrackedRun, Tracking
@@ -50,12 +50,12 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
         tracking: Tracking,
     ) -> dg.MaterializeResult[dict[str, Evaluation | LeftOut]]:
         """Out-of-fold and test metrics, costs, importances and plots of each family."""
-        from ml_assets.evaluation.evaluate import evaluate
-        from ml_assets.evaluation.plots import model_plot_set
+        from ml_assets.evaluation.side_by_side import Candidate, evaluate_all
         from ml_assets.learning.left_out import LeftOut as NoModel
 
         give_way()
         evaluations: dict[str, Evaluation | LeftOut] = {}
+        candidates = []
         for family in context.partition_keys:
             fitted, found = model[family], tuned_params[family]
             if isinstance(fitted, NoModel):
@@ -66,30 +66,19 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
                 raise TrainingError(
                     f"{family}: its search left it out after the model was made; materialize {spec.name}/model again"
                 )
-            file = stored_model(spec.name, family)
             check_alignment(found, splits, fitted)
-            made = evaluate(
-                spec,
-                family=family,
-                params=fitted.record.params,
-                pipeline=fitted.pipeline,
-                table=clean_table,
-                splits=splits,
-                oof_prediction=found.oof,
-                fit_seconds=fitted.record.fit_seconds,
-                search_seconds=found.seconds,
-                trials=len(found.trials),
-                model_bytes=file.size,
-                model_sha256=file.sha256,
-                data_hash=fitted.record.data_hash,
-                splits_hash=fitted.record.splits_hash,
-                calibration=fitted.record.calibration,
-                class_weight=fitted.record.class_weight,
-                seed=settings.seed,
-            )
-            images = model_plot_set(spec, made)
+            file = stored_model(spec.name, family)
+            candidates.append(Candidate(found, file.folder, file.size, file.sha256))
+        for candidate, made, images in evaluate_all(
+            spec, candidates, table=clean_table, splits=splits, workers=cores(), seed=settings.seed
+        ):
+            family = made.family
+            fitted, file = model[family], stored_model(spec.name, family)
+            if isinstance(fitted, NoModel) or file.sha256 != candidate.model_sha256:
+                raise TrainingError(f"{family}: its model was made again meanwhile; materialize {spec.name}/evaluation")
             with tracking.family_run(context, spec.name, family) as run:
-                example = clean_table.loc[list(fitted.training_rows[:EXAMPLE_ROWS]), list(spec.feature_columns)]
+                rows = list(fitted.training_rows[:EXAMPLE_ROWS])
+                example = clean_table.loc[rows, list(spec.feature_columns)]
                 _log_evaluation(run, spec, made, fitted, example, images, file)
             evaluations[family] = made
             context.add_asset_metadata(

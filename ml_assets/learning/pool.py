@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -30,12 +30,18 @@ def worker_pool(rows: TrainingRows, *, workers: int, folder: Path | None = None)
     returns a `concurrent.futures.Future`; past its time-out a task's worker is killed and replaced, the others
     go on.
     """
+    with process_pool(workers, start, (rows, folder, memory_for_each(workers))) as pool:
+        yield pool
+
+
+@contextmanager
+def process_pool(workers: int, initializer: Callable[..., None], given: tuple[Any, ...]) -> Iterator[ProcessPool]:
+    """A pool of processes that each run `initializer(*given)` first; on leaving, what still runs is killed."""
     from pebble import ProcessPool
 
     context = _context()
     forkserver.ensure_running()
-    part = memory_for_each(workers)
-    pool = ProcessPool(max_workers=workers, initializer=start, initargs=(rows, folder, part), context=context)
+    pool = ProcessPool(max_workers=workers, initializer=initializer, initargs=given, context=context)
     try:
         yield pool
     finally:

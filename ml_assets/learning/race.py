@@ -50,13 +50,15 @@ class Budget:
     """When a search ends.
 
     Attributes:
-        seconds: wall time, the final fits of what was found included; may be infinite where `trials` are given.
+        seconds: wall time, final fits and what comes after them included; may be infinite where `trials` are given.
         trials: settings of each family. With them the families do not disturb each other: each gets that many, one
             after another, so that the same seed finds the same settings however many workers there are.
+        each_model: seconds of the budget that a model costs beside its fits: evaluating and logging it.
     """
 
     seconds: float = math.inf
     trials: int | None = None
+    each_model: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.seconds > 0 or (self.trials is None and math.isinf(self.seconds)):
@@ -150,8 +152,10 @@ class Race:
         """Wall time that fitting the best setting of every family on all rows is expected to take."""
         if math.isinf(self.budget.seconds):
             return 0.0
-        fits = [s.seconds_of_final_fit for s in self.searches]
-        return FINAL_START_SECONDS + max(*fits, sum(fits) / self.workers) if any(fits) else 0.0
+        fits = [s.seconds_of_final_fit for s in self.searches if s.best is not None]
+        if not fits:
+            return 0.0
+        return FINAL_START_SECONDS + max([*fits, sum(fits) / self.workers]) + len(fits) * self.budget.each_model
 
     def _patience(self) -> float | None:
         if math.isinf(self.budget.seconds):
@@ -281,7 +285,8 @@ class Race:
         under_way = sum(s.seconds_a_fit * sum(len(t.waiting) for t in s.running) for s in self.searches if not s.best)
         free = self.left * self.workers - under_way
         # a final fit comes on top of the folds
-        return self._corrected(family) * (len(self.folds) + 1.5) <= share * free
+        needed = self._corrected(family) * (len(self.folds) + 1.5) + self.budget.each_model * self.workers
+        return needed <= share * free
 
     def _corrected(self, family: FamilySearch) -> float:
         """What a fit of the family is expected to take, by how far the probes of the others were out."""

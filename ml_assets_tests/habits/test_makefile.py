@@ -74,7 +74,7 @@ def test_a_changed_lock_is_installed_and_an_old_one_is_not_taken_for_it(project:
 def test_run_after_test_has_nothing_to_install(project: Path) -> None:
     _, _, calls = make(project, "test", "ARGS=-k nothing")
     assert installs(calls) == ["requirements-dev.lock", "."]
-    assert calls[-1] == "python -m pytest -k nothing"
+    assert calls[-1] == "python -m pytest -n 2 --dist loadfile -k nothing"
     assert installs(make(project, "run")[2]) == []
 
 
