@@ -8,7 +8,7 @@ import dagster as dg
 from ml_assets import __version__
 from ml_assets.artifacts import write_atomically
 from ml_assets.assets.metadata import plot, plots, table
-from ml_assets.assets.policy import contract_version, decision_version, families_of, of, policy
+from ml_assets.assets.policy import contract_version, decision_version, families_of, limits_version, of, policy
 from ml_assets.assets.training import left_out_metadata, trial_records
 from ml_assets.assets.types import Card, DataFrame, Evaluation, FittedModel, Leaderboard, LeftOut, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
@@ -148,7 +148,7 @@ def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `comparison`."""
 
     @dg.asset(
-        **policy(spec, "evaluation", kinds={"pandas", "matplotlib"}),
+        **policy(spec, "evaluation", kinds={"pandas", "matplotlib"}, version=limits_version(spec, "2")),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
@@ -167,6 +167,7 @@ def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:
         board = compare(
             ranked,
             left_out=left_out,
+            limits=spec.limits,
             alpha=settings.significance,
             data_hash=table_hash(clean_table),
             splits_hash=table_hash(splits),

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from ml_assets.datasets.spec import DatasetSpec, Decision
+from ml_assets.datasets.spec import DatasetSpec, Decision, Limits
 from ml_assets.families import family_names, load_family, model_names
 
 FAMILIES = dg.StaticPartitionsDefinition(list(model_names()))
@@ -91,6 +91,13 @@ def decision_version(spec: DatasetSpec, version: str) -> str:
     order = ",".join(spec.labels) if spec.ordinal else ""
     content = f"{spec.decision.model_dump_json()} {spec.ordinal} {order}"
     return f"{version}.{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+def limits_version(spec: DatasetSpec, version: str) -> str:
+    """Code version that changes with the contract's limits of a model."""
+    if spec.limits == Limits():
+        return version
+    return f"{version}.{hashlib.sha256(spec.limits.model_dump_json().encode()).hexdigest()[:12]}"
 
 
 def weights_version(spec: DatasetSpec, version: str) -> str:

@@ -34,7 +34,13 @@ def leaderboard(dataset: str, as_json: bool) -> None:
         print_leaderboards([spec.name])
         return
     rows = json.loads(board.to_frame().reset_index().to_json(orient="records"))
-    document = {"dataset": board.dataset, "metric": board.metric, "winner": board.winner, "families": rows}
+    document = {
+        "dataset": board.dataset,
+        "metric": board.metric,
+        "winner": board.winner,
+        "families": rows,
+        "left_out": dict(board.left_out),
+    }
     click.echo(json.dumps(document, indent=2))
 
 

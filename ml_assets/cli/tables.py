@@ -37,7 +37,7 @@ def print_leaderboards(datasets: Sequence[str]) -> list[str]:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("dataset", "family", "cross-validated", "± s.e.", "test", "metric", "seconds", ""):
+    for name in ("dataset", "family", "cross-validated", "± s.e.", "test", "metric", "seconds", "ms/1000", "MB", ""):
         table.add_column(name, justify="left" if name in ("dataset", "family", "metric", "") else "right")
     shown = []
     for dataset in datasets:
@@ -56,6 +56,8 @@ def print_leaderboards(datasets: Sequence[str]) -> list[str]:
                 score(row.test_score),
                 board.metric,
                 f"{row.seconds:.1f}",
+                f"{row.predict_ms_per_1000_rows:.1f}",
+                f"{row.model_bytes / 1e6:.1f}",
                 note,
                 style="bold" if winner else None,
             )
@@ -63,7 +65,17 @@ def print_leaderboards(datasets: Sequence[str]) -> list[str]:
     if shown:
         click.echo()
         console().print(table)
+        _say_who_was_left_out(shown)
     return shown
+
+
+def _say_who_was_left_out(datasets: Sequence[str]) -> None:
+    boards = {dataset: board for dataset in datasets if (board := stored_leaderboard(dataset)) is not None}
+    told = [(dataset, *entry) for dataset, board in boards.items() for entry in board.left_out.items()]
+    if told:
+        click.echo("\nLeft out")
+        for dataset, family, reason in told:
+            click.echo(f"  {dataset}: {family}: {reason}")
 
 
 def score(value: float) -> str:

@@ -164,6 +164,13 @@ class Leakage(_Model):
     )
 
 
+class Limits(_Model):
+    """What a model may cost where it is used; one over a limit cannot win."""
+
+    megabytes: float | None = Field(None, gt=0, description="size of the stored model, in millions of bytes")
+    ms_per_1000_rows: float | None = Field(None, gt=0, description="time to predict a thousand rows, in milliseconds")
+
+
 class Decision(_Model):
     """What a wrong class costs, and how much each class weighs in training."""
 
@@ -255,6 +262,7 @@ class DatasetSpec(_Model):
     leakage: Leakage = Leakage()
     features: FeatureRules = FeatureRules()
     decision: Decision = Decision()
+    limits: Limits = Limits()
     ordinal: bool = Field(
         False, description="whether the target is a rating: whole numbers, or classes that `allowed` has in their order"
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ml_assets.datasets.spec import Limits
     from ml_assets.evaluation.record import Evaluation
 
 FILE = "leaderboard.json"
@@ -102,12 +103,14 @@ def compare(
     data_hash: str | None = None,
     splits_hash: str | None = None,
     left_out: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
 ) -> Leaderboard:
     """The leaderboard of one dataset's families.
 
     Families are comparable only on the same rows and folds. Those of other data or splits are left out with
-    the reason, and so are those without finite scores, beside those that were `left_out` before. Which data
-    count is said by `data_hash` and `splits_hash`; without them, what most families were evaluated on.
+    the reason, and so are those without finite scores or over one of the contract's `limits`, beside those that
+    were `left_out` before. Which data count is said by `data_hash` and `splits_hash`; without them, what most
+    families were evaluated on.
 
     The p-values are not corrected for the number of families, and the leader is the best of several, so
     "distinguishable" is said somewhat too easily.
@@ -118,7 +121,9 @@ def compare(
     dataset = next((e.dataset for e in evaluations.values()), "")
     wanted = _wanted_hashes(evaluations, data_hash, splits_hash)
     left_out = {**(left_out or {})} | {
-        family: reason for family, e in evaluations.items() if (reason := _why_not(e, *wanted)) is not None
+        family: reason
+        for family, e in evaluations.items()
+        if (reason := _why_not(e, *wanted) or _over(limits, e)) is not None
     }
     ranked = sorted(
         (e for family, e in evaluations.items() if family not in left_out),
@@ -165,6 +170,18 @@ def _why_not(evaluation: Evaluation, data_hash: str, splits_hash: str) -> str | 
         return f"stale: evaluated on splits {evaluation.splits_hash[:12]}, the others on {splits_hash[:12]}"
     if not all(map(math.isfinite, (evaluation.cv_score, *evaluation.fold_scores))):
         return "its cross-validated score is not a finite number"
+    return None
+
+
+def _over(limits: Limits | None, evaluation: Evaluation) -> str | None:
+    """Which limit of the contract a model is over, or None."""
+    if limits is None:
+        return None
+    megabytes, speed = evaluation.model_bytes / 1e6, evaluation.predict_ms_per_1000_rows
+    if limits.megabytes is not None and megabytes > limits.megabytes:
+        return f"its model has {megabytes:.3g} MB, and the contract's limit is {limits.megabytes:g}"
+    if limits.ms_per_1000_rows is not None and speed > limits.ms_per_1000_rows:
+        return f"it takes {speed:.3g} ms to predict 1000 rows, and the contract's limit is {limits.ms_per_1000_rows:g}"
     return None
 
 

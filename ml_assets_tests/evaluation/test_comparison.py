@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from ml_assets.datasets.spec import Limits
 from ml_assets.errors import TrainingError
 from ml_assets.evaluation.comparison import Leaderboard, compare
 from ml_assets.evaluation.significance import corrected_paired_t
@@ -100,3 +101,25 @@ def test_the_frame_is_ranked_from_one(iris: World) -> None:
     frame = iris.board.to_frame()
     assert frame.index.tolist() == [1, 2, 3]
     assert frame["family"].tolist() == ["linear", "random_forest", "constant"]
+
+
+def test_a_model_over_a_limit_of_the_contract_cannot_win(iris: World, changed: Callable[..., Evaluation]) -> None:
+    linear = iris.evaluations["linear"]
+    heavy = changed(
+        linear, family="heavy", model_bytes=12_000_000, fold_scores=tuple(s / 2 for s in linear.fold_scores)
+    )
+    slow = changed(linear, family="slow", predict_ms_per_1000_rows=90.0)
+    families = {"linear": changed(linear, predict_ms_per_1000_rows=1.0), "heavy": heavy, "slow": slow}
+    board = compare(families, limits=Limits(megabytes=10, ms_per_1000_rows=50))
+    assert board.winner == "linear"
+    assert board.left_out == {
+        "heavy": "its model has 12 MB, and the contract's limit is 10",
+        "slow": "it takes 90 ms to predict 1000 rows, and the contract's limit is 50",
+    }
+    with pytest.raises(TrainingError, match="no family can be ranked; heavy: its model has 12 MB"):
+        compare({"heavy": heavy}, limits=Limits(megabytes=10))
+
+
+def test_families_without_scores_stay_on_the_board_with_their_reason(iris: World) -> None:
+    board = compare(iris.evaluations, left_out={"svm": "no time was left for it"})
+    assert board.left_out == {"svm": "no time was left for it"}

@@ -21,7 +21,8 @@ from ml_assets.families.base import ProblemShape
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = {
-    name: (CHECKOUT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md", "docs/data.md")
+    name: (CHECKOUT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "CONTRIBUTING.md", "docs/data.md", "docs/models.md")
 }
 
 
