@@ -34,6 +34,7 @@ LABEL_CHARACTERS = 24
 @click.option("--key", multiple=True, metavar="COLUMN", help="Names a row; give it again for several columns.")
 @click.option("--group", metavar="COLUMN", help="Rows with the same value stay on one side of every split.")
 @click.option("--time", "time_column", metavar="COLUMN", help="Date by which training rows come before test rows.")
+@click.option("--test-share", type=float, metavar="SHARE", help="Of the rows, held back for the test.  [default: 0.2]")
 @click.option("--query", metavar="SQL", help="SELECT that gives the rows, where FILE is a database's address.")
 @click.option("--sheet", metavar="NAME", help="Of a workbook.  [default: the first]")
 @click.option("--replace", is_flag=True, help="Take the place of the dataset of that name.")
@@ -45,6 +46,7 @@ def add(
     key: tuple[str, ...],
     group: str | None,
     time_column: str | None,
+    test_share: float | None,
     query: str | None,
     sheet: str | None,
     replace: bool,
@@ -66,13 +68,15 @@ def add(
     from ml_assets.datasets.reading.opening import open_table
     from ml_assets.datasets.spec import Task
 
+    if test_share is not None and not 0 < test_share < 1:
+        raise SettingError(f"a test share of {test_share:g} makes no sense; give a number between 0 and 1, such as 0.1")
     home, now = Home.current(), time.time()
     chosen = dataset_name(name, file, query)
     refuse_taken(home, chosen, replace=replace)
     _refuse_incoming(home, file)
     origin, secret = _without_password(file, chosen)
     opened = open_table(origin, query=query, sheet=sheet, home=home.root)
-    wishes = Wishes(chosen, target, Task(task) if task else None, key, group, time_column)
+    wishes = Wishes(chosen, target, Task(task) if task else None, key, group, time_column, test_share)
     inference = infer(opened, wishes, home=home.root)
     written = store_contract(home, chosen, _contract_text(inference, opened.source.name, now), now=now)
     _print_decisions(inference, opened.source.name)

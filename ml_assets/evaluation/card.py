@@ -138,7 +138,7 @@ def model_card(
         caps=card_data.caps(spec, table),
         corrections=corrections_table(spec),
         limits=content.limits(spec, winner),
-        params=content.pairs_table("Settings of the winner", winner.params, ("Setting", "Value")),
+        params=content.pairs_table("Settings of the winner", content.flat(winner.params), ("Setting", "Value")),
         lineage=content.pairs_table("Where it came from", _whole_lineage(lineage, winner), ("What", "Value")),
         leaderboard_pictures=_pictures(plots, ["leaderboard"], spec),
         result_pictures=_pictures(plots, RESULT_PLOTS, spec),

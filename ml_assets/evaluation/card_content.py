@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ml_assets.datasets.spec import Column, DatasetSpec, Task
 from ml_assets.evaluation.contract_scores import contract_metrics
@@ -12,8 +13,6 @@ from ml_assets.evaluation.wording import cell, duration, listed, number, percent
 from ml_assets.evaluation.wording import p_value as p_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ml_assets.evaluation.baseline import Baseline
     from ml_assets.evaluation.comparison import Leaderboard
     from ml_assets.evaluation.record import Evaluation
@@ -200,6 +199,17 @@ def sensitive_table(spec: DatasetSpec) -> Table | None:
     """Columns that are kept from the model, and why; None where there are none."""
     rows = tuple((name, c.sensitive) for name, c in spec.columns.items() if c.sensitive is not None)
     return Table("Sensitive columns, not used as features", ("Column", "Why"), rows) if rows else None
+
+
+def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with those inside others under their path, `members › linear › shrinkage`."""
+    made: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            made |= {f"{name} › {inner}": deeper for inner, deeper in flat(value).items()}
+        else:
+            made[name] = value
+    return made
 
 
 def pairs_table(caption: str, pairs: Mapping[str, object], header: tuple[str, str]) -> Table:

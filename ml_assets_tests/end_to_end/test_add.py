@@ -70,6 +70,15 @@ def type_in(home: Path) -> Callable[..., Result]:
     return run
 
 
+def test_the_test_share_is_the_one_asked_for(messy: Path, type_in: Callable[..., Result]) -> None:
+    words = ("add", str(messy), "--target", "likes, or not", "--name", "few_tests", "--test-share")
+    assert type_in(*words, "0.1").exit_code == 0
+    assert load_contracts()["few_tests"].test_share == 0.1
+    refused = type_in(*words, "1.5", "--replace")
+    assert isinstance(refused.exception, UserError) or refused.exit_code == 2
+    assert load_contracts()["few_tests"].test_share == 0.1
+
+
 @pytest.fixture
 def shop(home: Path, type_in: Callable[..., Result], tmp_path: Path) -> Path:
     """A small table that was added as `shop`."""

@@ -15,7 +15,7 @@ from ml_assets.datasets.cleaning import clean
 from ml_assets.datasets.spec import DatasetSpec, Decision, Task
 from ml_assets.errors import IntegrityError
 from ml_assets.evaluation.card import Card, model_card
-from ml_assets.evaluation.card_content import columns_table, limits
+from ml_assets.evaluation.card_content import columns_table, flat, limits
 from ml_assets.evaluation.card_data import duplicates_sentence
 from ml_assets.evaluation.decisions import cost_matrix
 from ml_assets.evaluation.plots import card_plots
@@ -264,3 +264,8 @@ def test_the_card_of_a_plain_classifier_says_nothing_of_costs_or_weights(iris: W
     assert "mean cost" not in text
     for word in ("costs", "temperature", "rows all weighed", "same weight"):
         assert word not in text
+
+
+def test_settings_inside_others_are_shown_under_their_path() -> None:
+    settings = {"weights": {"linear": 0.25, "svm": 0.75}, "members": {"svm": {"C": 1.0}}, "seed": 3}
+    assert flat(settings) == {"weights › linear": 0.25, "weights › svm": 0.75, "members › svm › C": 1.0, "seed": 3}

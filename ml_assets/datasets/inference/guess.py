@@ -58,6 +58,7 @@ class Wishes:
         key: columns that name a row.
         group: column whose equal values stay together.
         time: date by which rows are in order.
+        test_share: share of the rows held back for the test; by their number by default.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Wishes:
     key: tuple[str, ...] = ()
     group: str | None = None
     time: str | None = None
+    test_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def infer(opened: OpenedTable, wishes: Wishes, *, home: Path | None = None) -> I
     roles = guess_roles(guesses, wanted)
     _refuse_without_features(roles, wanted.target, origin)
     rows = _rows_kept(roles)
-    split = guess_split(target.task, target.guess.values.filter(rows))
+    split = guess_split(target.task, target.guess.values.filter(rows), asked=wishes.test_share)
     copies = _share_of_copies(roles)
     spec = DatasetSpec(
         name=wishes.name,

@@ -112,20 +112,23 @@ def guess_task(name: str, cells: pl.Series, guess: ColumnGuess, *, asked: Task |
     return TargetGuess(chosen, guess, comments, (*notes, *_missing(guess)))
 
 
-def guess_split(task: Task, target: pl.Series) -> SplitGuess:
+def guess_split(task: Task, target: pl.Series, *, asked: float | None = None) -> SplitGuess:
     """A test share and a number of folds that leave each fold and each class with rows, for small tables too.
 
     Args:
         task: a number or a class.
         target: values of the rows that the table will have.
+        asked: test share that a person wants.
     """
     rows = len(target) - target.null_count()
-    test_share = 0.2 if rows >= SMALL_TABLE else 0.25
+    test_share = asked or (0.2 if rows >= SMALL_TABLE else 0.25)
     folds = 5 if rows >= SMALL_TABLE else 3 if rows >= TINY_TABLE else 2
     if folds < 5:
         why: tuple[str, ...] = (f"{counted(rows, 'row')} are few, so there are {folds} folds and a larger test part.",)
     else:
         why = ("5 folds, and a fifth of the rows to test with: what suits most tables.",)
+    if asked is not None:
+        why = (f"{counted(folds, 'fold')}, and {asked:.0%} of the rows to test with, as you asked.",)
     if task is Task.REGRESSION:
         return SplitGuess(test_share, folds, why)
     tally = Tally.of(target).by_frequency()
