@@ -28,6 +28,9 @@ FEWEST_ROWS: Final = 100
 FEWEST_PLACES: Final = 20
 """Different values that a column must have to make a plane or a ratio."""
 MOST_COLUMNS: Final = 24
+"""Columns among which pairs are looked for, the first ones."""
+WIDEST: Final = 500
+"""Columns of a table up to which the quick booster is quick."""
 CONTEXT_COLUMNS: Final = 6
 MOST_CLASSES: Final = 12
 """Above it a booster for every class costs more than a candidate is worth."""
@@ -91,7 +94,7 @@ def discover(
         seed: of sample and booster.
     """
     until = time.monotonic() + seconds
-    if len(table) < FEWEST_ROWS or len(classes) > MOST_CLASSES or len(np.unique(fold)) < 2:
+    if len(table) < FEWEST_ROWS or len(classes) > MOST_CLASSES or len(np.unique(fold)) < 2 or table.shape[1] > WIDEST:
         return ()
     chosen, of_all = _sample(len(table), seed), len(table)
     table, target, fold = table.iloc[chosen], target[chosen], fold[chosen]

@@ -64,11 +64,13 @@ def test_the_same_rows_and_seed_find_the_same_whatever_the_threads() -> None:
     assert [(s.title, s.gain, s.error, s.kept) for s in one] == [(s.title, s.gain, s.error, s.kept) for s in two]
 
 
-def test_too_few_rows_too_many_classes_or_no_time_find_nothing() -> None:
+def test_too_few_rows_too_many_columns_or_classes_or_no_time_find_nothing() -> None:
     table, target = islands()
     few = FEWEST_ROWS - 1
     assert discover(table[:few], target[:few], FOLDS[:few]) == ()
     assert discover(table, target, FOLDS, seconds=0.0) == ()
+    wide = pd.concat([table] * 101, axis=1).set_axis([f"c{i}" for i in range(505)], axis=1)
+    assert discover(wide, target, FOLDS) == ()
     labels = np.array([str(i % 40) for i in range(len(table))], dtype=object)
     assert discover(table, labels, FOLDS, classes=tuple(sorted(set(labels)))) == ()
 

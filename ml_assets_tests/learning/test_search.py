@@ -213,7 +213,8 @@ def test_on_a_large_table_the_race_leaves_out_what_it_cannot_afford(tmp_path: Pa
     assert time.monotonic() - started < 8 + SLACK
     assert isinstance(results["linear"], SearchResult)
     left_out = [found for found in results.values() if isinstance(found, LeftOut)]
-    assert all("would have taken about" in found.reason or "was not through" in found.reason for found in left_out)
+    told = ("would have taken about", "was not through", "no time was left", "took more than")
+    assert all(any(words in found.reason for words in told) for found in left_out), left_out
     assert not (tmp_path / "s" / "features").exists(), "what workers shared is cleared away"
 
 
