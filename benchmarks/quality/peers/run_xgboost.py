@@ -74,6 +74,8 @@ def cross_validated(rows: Rows, params: dict[str, Any], deadline: float) -> tupl
         model = rows.model({**params, "n_estimators": MOST_TREES, "early_stopping_rounds": 50}, deadline)
         validation = [(rows.features.iloc[held], rows.target[held])]
         model.fit(rows.features.iloc[learned], rows.target[learned], eval_set=validation, verbose=False)
+        if time.monotonic() > deadline:
+            raise optuna.TrialPruned  # it was stopped before its best, perhaps before its first tree
         errors.append(_error(rows, model, held))
         trees.append(model.best_iteration + 1)
     return float(np.mean(errors)), round(float(np.mean(trees)))
