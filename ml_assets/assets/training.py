@@ -119,7 +119,7 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
         clean_table: DataFrame,
         splits: DataFrame,
         features: FeatureSet,
-        tuned_params: dict[str, SearchResult],
+        tuned_params: dict[str, SearchResult | LeftOut],
         settings: Settings,
     ) -> dg.MaterializeResult[dict[str, FittedModel | LeftOut]]:
         """One pipeline a family, raw row in, prediction out, fitted on all training rows."""

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
     from sklearn.base import BaseEstimator
 
-MOST_ROWS_FOR_PAIRS = 50_000
-
 
 class ExtraTrees(Family):
     """Trees on the columns, or on normal scores of them, their sums and their differences as well."""

@@ -71,7 +71,8 @@ class FamilySearch:
         self.study = _study(past)
         self.portfolio = load_family(family).portfolio(rows.shape)
         self.running: list[RunningTrial] = []
-        self.failure: str | None = None
+        failed = [trial.reason for trial in self.ended if trial.state == "FAIL"]
+        self.failure: str | None = failed[0] if failed and self.best is None else None
         self.probe: Probe | None = None
         self._next_number = max((trial.number for trial in self.ended), default=-1) + 1
 
@@ -162,10 +163,10 @@ class FamilySearch:
         return bool(differences.mean() > max(noise, 0.0))
 
     def drop(self, trial: RunningTrial, *, elapsed: float, state: str, reason: str = "") -> None:
-        """Ends a trial without a score; without any score so far, a reason means that there is no model."""
+        """Ends a trial without a score; one that fails before there is any score leaves the family without a model."""
         if trial.ended:
             return
-        if self.best is None and reason:
+        if self.best is None and state == "FAIL":
             self.failure = reason
         self._end(trial, _record(trial, state, elapsed, reason=reason))
 

@@ -51,8 +51,11 @@ def search(
     searches = [FamilySearch(name, rows, journal) for name in families]
     before = max((trial.seconds for family in searches for trial in family.ended), default=0.0)
     race = Race(rows, searches, budget, workers, started=started - before)
-    with worker_pool(rows, workers=workers, folder=folder) as pool:
-        race.run(pool, report)
+    try:
+        with worker_pool(rows, workers=workers, folder=folder) as pool:
+            race.run(pool, report)
+    finally:
+        forget(folder)
     results = {family.family: race.result_of(family) for family in searches}
     if not any(isinstance(result, SearchResult) for result in results.values()):
         reasons = "; ".join(f"{name}: {found.reason}" for name, found in results.items() if isinstance(found, LeftOut))
@@ -61,5 +64,4 @@ def search(
             "out with --families, or mend them"
         )
     journal.finish()
-    forget(folder)
     return results
