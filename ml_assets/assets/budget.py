@@ -23,13 +23,8 @@ SMALLEST_SHARE = 0.3
 def seconds_for_search(context: dg.AssetExecutionContext, spec: DatasetSpec, settings: Settings) -> float:
     """Seconds from now that the search of this run may take, final fits included; infinite without a budget."""
     budget = settings.seconds * settings.budget_share
-    names = [f"{spec.name}__{asset}" for asset in BEFORE]
+    names = [f"{spec.name}__{asset}" for asset in (*BEFORE, "tuned_params")]
     stats = context.instance.get_run_step_stats(context.run.run_id, step_keys=names)
-    used = sum(
-        s.end_time - s.start_time + STARTING_SECONDS
-        for s in stats
-        if s.end_time is not None and s.start_time is not None
-    )
-    own = context.instance.get_run_step_stats(context.run.run_id, step_keys=[f"{spec.name}__tuned_params"])
-    used += sum(time.time() - s.start_time + STARTING_SECONDS for s in own if s.start_time is not None)
+    now = time.time()
+    used = sum((s.end_time or now) - s.start_time + STARTING_SECONDS for s in stats if s.start_time is not None)
     return max(budget - used - AFTER_SECONDS, SMALLEST_SHARE * budget)

@@ -88,11 +88,11 @@ def evaluate_all(
 
 
 def _start(given: _Given) -> None:
-    from threadpoolctl import threadpool_limits
+    from ml_assets.learning.worker import settle_in
 
     global _given  # noqa: PLW0603  a pool's initializer has no other way to hand data to its tasks
     _given = given
-    threadpool_limits(1)
+    settle_in()
 
 
 def _evaluated(candidate: Candidate) -> tuple[Evaluation, dict[str, bytes]]:

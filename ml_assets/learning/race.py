@@ -185,7 +185,7 @@ class Race:
         if due is None:
             return False
         trial, fold = due.next_fit()
-        longest = self._hangs_after(due) if due.best is None else None
+        longest = self._hangs_after(due) if due.best is None or math.isinf(self.budget.seconds) else None
         self.tasks[pool.schedule(fit_fold, args=(due.family, trial.params, fold), timeout=longest)] = _Task(
             fold, due, trial
         )
@@ -206,7 +206,8 @@ class Race:
             return
         reason = None
         if isinstance(error, futures.TimeoutError):
-            reason = f"a fit with its first setting took more than {self._hangs_after(task.owner):.0f} s"
+            which = "a fit with its first setting" if task.owner.best is None else "a fit"
+            reason = f"{which} took more than {self._hangs_after(task.owner):.0f} s"
         elif error is not None:
             reason = f"{type(error).__name__}: {error}"
         if task.trial is None:

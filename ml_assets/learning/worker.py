@@ -107,16 +107,23 @@ _folder: Path | None = None
 def start(rows: TrainingRows, folder: Path | None, memory: int | None) -> None:
     """Gives this worker its rows; runs once when the worker starts.
 
-    From then on the worker computes on one thread, dies at once when told to (a handler would wait for the end of
-    the fit), dies with the process that searches, and says nothing of settings that did not converge: their score
-    tells. A fit that asks for more than `memory` bytes beyond what the worker has raises MemoryError. Features of
-    folds are shared through `folder`.
+    A fit that asks for more than `memory` bytes beyond what the worker has raises MemoryError. Features of folds are
+    shared through `folder`.
     """
     global _rows, _folder
     _rows, _folder = rows, folder
     _fold_features.cache_clear()
     _all_features.cache_clear()
     limit_memory(memory)
+    settle_in()
+
+
+def settle_in() -> None:
+    """Makes this process a worker: from now on it computes on one thread and dies at once when told to.
+
+    A handler would wait for the end of the fit. It also dies with the process that started it, and says nothing of
+    settings that did not converge: their score tells.
+    """
     threadpool_limits(1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_die_with_parent, name="parent watch", daemon=True).start()
