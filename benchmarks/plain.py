@@ -9,7 +9,7 @@ from ml_assets.datasets.cleaning import clean
 from ml_assets.datasets.contracts import load_contract
 from ml_assets.datasets.tables import load_raw_table, table_hash
 from ml_assets.families import ENSEMBLE, family_names
-from ml_assets.features.feature_set import FeatureSet, find_steps
+from ml_assets.features.feature_set import BUDGET_SHARE, FeatureSet, find_steps
 from ml_assets.learning.ensembling import ensemble_result
 from ml_assets.learning.final_fit import fit_models
 from ml_assets.learning.race import Budget
@@ -17,9 +17,6 @@ from ml_assets.learning.search import search
 from ml_assets.learning.splitting import split
 from ml_assets.learning.worker import TrainingRows
 from ml_assets.processes import cores
-
-FEATURES_SHARE = 0.15
-"""As the graph has it."""
 
 
 def main(budget: float, folder: Path, names: list[str]) -> None:
@@ -29,7 +26,7 @@ def main(budget: float, folder: Path, names: list[str]) -> None:
         raw = load_raw_table(spec, mode="embedded", cache=folder)
         table = clean(spec, raw).table
         splits = split(spec, table, seed=0)
-        steps = find_steps(spec, table, splits, seconds=FEATURES_SHARE * budget, threads=cores())
+        steps = find_steps(spec, table, splits, seconds=BUDGET_SHARE * budget, threads=cores())
         plan = FeatureSet.of(spec, table, splits, found=steps).plan
         rows = TrainingRows.of(spec, table, splits, plan, seed=0)
         found = search(rows, family_names(), budget=Budget(budget), workers=cores(), folder=folder / name / "search")

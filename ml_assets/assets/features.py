@@ -14,9 +14,6 @@ from ml_assets.processes import cores
 from ml_assets.resources.settings import Settings
 from ml_assets.validation.outcomes import FITTED_INSIDE, severity_of
 
-FEATURES_SHARE = 0.15
-"""Part of the budget after which no further step is considered."""
-
 
 def build_features(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `features`."""
@@ -28,15 +25,15 @@ def build_features(spec: DatasetSpec) -> dg.AssetsDefinition:
     )
     def features(clean_table: DataFrame, splits: DataFrame, settings: Settings) -> Iterator[Any]:
         """The fitted feature plan, the steps found for it, and its table; each model fits a copy on its own rows."""
+        from ml_assets.features.feature_set import BUDGET_SHARE, find_steps
         from ml_assets.features.feature_set import FeatureSet as Made
-        from ml_assets.features.feature_set import find_steps
         from ml_assets.validation.fitted_inside import check_fitted_inside
 
         found = find_steps(
             spec,
             clean_table,
             splits,
-            seconds=FEATURES_SHARE * settings.seconds,
+            seconds=BUDGET_SHARE * settings.seconds,
             threads=cores(),
             seed=settings.seed,
         )

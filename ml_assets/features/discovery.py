@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -40,11 +40,10 @@ BEYOND_NOISE: Final = 2.0
 
 
 @dataclass(frozen=True)
-class Discovered:
-    """A candidate and what it brought.
+class StepRecord:
+    """What is told of a candidate.
 
     Attributes:
-        transformer: unfitted.
         columns: how many features it makes.
         gain: share of the quick model's loss that it saves on held-out rows, mean over folds.
         error: standard error of the gain over folds.
@@ -54,13 +53,24 @@ class Discovered:
     """
 
     title: str
-    transformer: Any
     columns: int
     gain: float
     error: float
     seconds: float
     kept: bool
     reason: str
+
+    @classmethod
+    def of(cls, step: StepRecord) -> StepRecord:
+        """The record alone, without what a subclass adds."""
+        return cls(**{field.name: getattr(step, field.name) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Discovered(StepRecord):
+    """A candidate and what it brought; `transformer` is unfitted."""
+
+    transformer: Any
 
 
 def discover(
@@ -175,7 +185,7 @@ class _Judge:
             reason = f"gains, but takes about {took:.0f} s on all rows"
         else:
             reason = "no gain beyond noise on held-out rows"
-        return Discovered(title, step, len(step.lineage), gain, error, took, kept, reason)
+        return Discovered(title, len(step.lineage), gain, error, took, kept, reason, step)
 
     def _with(self, step: Any, at: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Both sides of a fold with the candidate's columns, fitted on the one."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 import pandas as pd
 
 from ml_assets.datasets.spec import DatasetSpec, Task
+from ml_assets.features.discovery import StepRecord, discover
 from ml_assets.features.plan import FeaturePlan, plan_for
 
 if TYPE_CHECKING:
@@ -20,19 +21,8 @@ if TYPE_CHECKING:
 
 PLAN_FILE: Final = "plan.joblib"
 STEPS_FILE: Final = "steps.json"
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """A step that was considered, as `discovery.Discovered` tells of it."""
-
-    title: str
-    columns: int
-    gain: float
-    error: float
-    seconds: float
-    kept: bool
-    reason: str
+BUDGET_SHARE: Final = 0.15
+"""Part of a dataset's budget after which no further step is considered."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +48,9 @@ class FeatureSet:
         rows, others = table.loc[training.index], table.loc[table.index.difference(training.index, sort=False)]
         plan = plan_for(spec, seed=seed, steps=tuple(step.transformer for step in found if step.kept))
         features = plan.fit_transform(rows, rows[spec.target].to_numpy(), folds=training["fold"].to_numpy())
-        return cls(plan, pd.concat([features, plan.transform(others)]).loc[table.index], tuple(map(_record, found)))
+        return cls(
+            plan, pd.concat([features, plan.transform(others)]).loc[table.index], tuple(map(StepRecord.of, found))
+        )
 
     def save(self, folder: Path) -> None:
         """Writes `plan.joblib`, `steps.json` and `features.parquet`."""
@@ -87,8 +79,6 @@ def find_steps(
     seed: int = 0,
 ) -> tuple[Discovered, ...]:
     """What `discovery` considers for the training rows of a clean `table`, of which alone it sees anything."""
-    from ml_assets.features.discovery import discover
-
     training = splits[splits["part"] == "train"]
     rows, fold = table.loc[training.index], training["fold"].to_numpy()
     target = rows[spec.target].to_numpy()
@@ -103,7 +93,3 @@ def find_steps(
         threads=threads,
         seed=seed,
     )
-
-
-def _record(step: Discovered) -> StepRecord:
-    return StepRecord(step.title, step.columns, step.gain, step.error, step.seconds, step.kept, step.reason)
