@@ -14,7 +14,7 @@ from ml_assets.datasets.contracts import load_contracts
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--budget", type=float, default=30.0, help="seconds of a dataset, first row to champion (30)")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds of a dataset, first row to champion (60)")
     parser.add_argument("--repeats", type=int, default=7, help="repeats of the short measurements (7)")
     parser.add_argument("--rows", type=int, default=SIZES[-1], help="rows of the largest table taken in (10000000)")
     parser.add_argument("datasets", nargs="*", default=list(load_contracts()))

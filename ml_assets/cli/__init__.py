@@ -39,7 +39,7 @@ def cli(debug: bool) -> None:
     Examples:
       ml-assets add plants.csv --target height  your own table
       ml-assets run                             every dataset, all families
-      ml-assets run iris --budget 60            one dataset, a minute from first row to champion
+      ml-assets run iris --budget 30            one dataset, half a minute from first row to champion
       ml-assets leaderboard iris
       ml-assets predict iris flowers.csv -o predictions.csv
     """

@@ -33,7 +33,7 @@ LARGEST_SEED = 2**31
 @click.argument("datasets", nargs=-1, metavar="[DATASET]...")
 @click.option("--families", metavar="A,B", help="Only these model families, separated by commas.")
 @click.option(
-    "--budget", type=float, metavar="SECONDS", help="Time of a dataset, first row to champion.  [default: 30]"
+    "--budget", type=float, metavar="SECONDS", help="Time of a dataset, first row to champion.  [default: 60]"
 )
 @click.option("--trials", type=int, metavar="N", help="N settings a family; alone it makes a run repeatable.")
 @click.option("--jobs", type=int, metavar="N", help="Cores to use.  [default: all]")

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ml_assets.errors import SettingError
 
-DEFAULT_BUDGET_SECONDS = 30.0
+DEFAULT_BUDGET_SECONDS = 60.0
 BUDGET_VARIABLE = "ML_ASSETS_BUDGET"
 
 
