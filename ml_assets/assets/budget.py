@@ -6,6 +6,7 @@ import time
 
 import dagster as dg
 
+from ml_assets.assets.policy import key
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.resources.settings import Settings
 
@@ -16,6 +17,8 @@ EACH_MODEL_SECONDS = 1.3
 BEFORE = ("raw_table", "clean_table", "splits", "features")
 STARTING_SECONDS = 0.5
 """What starting the process of a step takes."""
+WAITED = "waited_seconds"
+"""Metadata of a step that waited for cores which others held; that does not count."""
 SMALLEST_SHARE = 0.3
 """Part of the budget that the search has at the least, however long the other steps take."""
 
@@ -25,6 +28,16 @@ def seconds_for_search(context: dg.AssetExecutionContext, spec: DatasetSpec, set
     budget = settings.seconds * settings.budget_share
     names = [f"{spec.name}__{asset}" for asset in (*BEFORE, "tuned_params")]
     stats = context.instance.get_run_step_stats(context.run.run_id, step_keys=names)
-    now = time.time()
-    used = sum((s.end_time or now) - s.start_time + STARTING_SECONDS for s in stats if s.start_time is not None)
+    begun, now = [s for s in stats if s.start_time is not None], time.time()
+    used = sum((s.end_time or now) - (s.start_time or now) + STARTING_SECONDS for s in begun)
+    if any(s.step_key == f"{spec.name}__features" for s in begun):
+        used -= _waited(context.instance, key(spec, "features"))
     return max(budget - used - AFTER_SECONDS, SMALLEST_SHARE * budget)
+
+
+def _waited(instance: dg.DagsterInstance, asset: dg.AssetKey) -> float:
+    """Seconds that the last materialization of an asset waited for cores."""
+    event = instance.get_latest_materialization_event(asset)
+    made = event.asset_materialization if event is not None else None
+    waited = made.metadata.get(WAITED) if made is not None else None
+    return float(waited.value) if isinstance(waited, dg.FloatMetadataValue) and waited.value is not None else 0.0

@@ -51,6 +51,7 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[dict[str, Evaluation | LeftOut]]:
         """Out-of-fold and test metrics, costs, importances and plots of each family."""
         from ml_assets.evaluation.side_by_side import Candidate, evaluate_all
+        from ml_assets.learning.cores import hold_cores
         from ml_assets.learning.left_out import LeftOut as NoModel
 
         give_way()
@@ -69,30 +70,34 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
             check_alignment(found, splits, fitted)
             file = stored_model(spec.name, family)
             candidates.append(Candidate(found, file.folder, file.size, file.sha256))
-        for candidate, made, images in evaluate_all(
-            spec, candidates, table=clean_table, splits=splits, workers=cores(), seed=settings.seed
-        ):
-            family = made.family
-            fitted, file = model[family], stored_model(spec.name, family)
-            if isinstance(fitted, NoModel) or file.sha256 != candidate.model_sha256:
-                raise TrainingError(f"{family}: its model was made again meanwhile; materialize {spec.name}/evaluation")
-            with tracking.family_run(context, spec.name, family) as run:
-                rows = list(fitted.training_rows[:EXAMPLE_ROWS])
-                example = clean_table.loc[rows, list(spec.feature_columns)]
-                _log_evaluation(run, spec, made, fitted, example, images, file)
-            evaluations[family] = made
-            context.add_asset_metadata(
-                {
-                    f"cv_{made.metric}": made.cv_score,
-                    "cv_standard_error": made.cv_standard_error,
-                    **{f"test_{name}": value for name, value in made.test_metrics.items()},
-                    **_probabilities_of(fitted),
-                    "model_sha256": file.sha256,
-                    "mlflow_run": dg.MetadataValue.url(run.url),
-                    **plots(images),
-                },
-                partition_key=family,
+        with hold_cores(cores(), total=cores(), folder=Home.current().locks) as workers:
+            judged = evaluate_all(
+                spec, candidates, table=clean_table, splits=splits, workers=workers, seed=settings.seed
             )
+            for candidate, made, images in judged:
+                family = made.family
+                fitted, file = model[family], stored_model(spec.name, family)
+                if isinstance(fitted, NoModel) or file.sha256 != candidate.model_sha256:
+                    raise TrainingError(
+                        f"{family}: its model was made again meanwhile; materialize {spec.name}/evaluation"
+                    )
+                with tracking.family_run(context, spec.name, family) as run:
+                    rows = list(fitted.training_rows[:EXAMPLE_ROWS])
+                    example = clean_table.loc[rows, list(spec.feature_columns)]
+                    _log_evaluation(run, spec, made, fitted, example, images, file)
+                evaluations[family] = made
+                context.add_asset_metadata(
+                    {
+                        f"cv_{made.metric}": made.cv_score,
+                        "cv_standard_error": made.cv_standard_error,
+                        **{f"test_{name}": value for name, value in made.test_metrics.items()},
+                        **_probabilities_of(fitted),
+                        "model_sha256": file.sha256,
+                        "mlflow_run": dg.MetadataValue.url(run.url),
+                        **plots(images),
+                    },
+                    partition_key=family,
+                )
         return dg.MaterializeResult(value=evaluations)
 
     return evaluation

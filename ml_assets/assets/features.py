@@ -1,15 +1,18 @@
 """Room 5: the feature plan, fitted on training rows, and the table it makes."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
+from ml_assets.assets.budget import WAITED
 from ml_assets.assets.checks import check_result, wanted_checks
 from ml_assets.assets.metadata import lineage, number_schema, records_table
 from ml_assets.assets.policy import contract_version, key, of, policy
 from ml_assets.assets.types import DataFrame, FeatureSet
 from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.home import Home
 from ml_assets.processes import cores
 from ml_assets.resources.settings import Settings
 from ml_assets.validation.outcomes import FITTED_INSIDE, severity_of
@@ -27,16 +30,20 @@ def build_features(spec: DatasetSpec) -> dg.AssetsDefinition:
         """The fitted feature plan, the steps found for it, and its table; each model fits a copy on its own rows."""
         from ml_assets.features.feature_set import BUDGET_SHARE, find_steps
         from ml_assets.features.feature_set import FeatureSet as Made
+        from ml_assets.learning.cores import hold_cores
         from ml_assets.validation.fitted_inside import check_fitted_inside
 
-        found = find_steps(
-            spec,
-            clean_table,
-            splits,
-            seconds=BUDGET_SHARE * settings.seconds,
-            threads=cores(),
-            seed=settings.seed,
-        )
+        asked = time.monotonic()
+        with hold_cores(cores(), total=cores(), folder=Home.current().locks) as threads:
+            waited = time.monotonic() - asked
+            found = find_steps(
+                spec,
+                clean_table,
+                splits,
+                seconds=BUDGET_SHARE * settings.seconds,
+                threads=threads,
+                seed=settings.seed,
+            )
 
         def make(table: DataFrame, parts: DataFrame) -> FeatureSet:
             return Made.of(spec, table, parts, seed=settings.seed, found=found)
@@ -46,6 +53,7 @@ def build_features(spec: DatasetSpec) -> dg.AssetsDefinition:
             "dagster/row_count": len(made.table),
             "dagster/column_schema": number_schema(made.table.columns),
             "steps": records_table(made.considered),
+            WAITED: waited,
             "dagster/column_lineage": lineage(key(spec, "clean_table"), made.plan.lineage_),
         }
         results = []
