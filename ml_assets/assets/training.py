@@ -66,9 +66,9 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
         rows = TrainingRows.of(spec, clean_table, splits, features.plan, seed=settings.seed)
         families = [name for name in context.partition_keys if name != ENSEMBLE]
         budget = Budget(seconds_for_search(context, spec, settings), settings.trials, EACH_MODEL_SECONDS)
-        started = time.monotonic()
         warm_up()
         with hold_cores(cores(), total=cores(), folder=home.locks) as workers:
+            started = time.monotonic()
             place = home.searches / spec.name / _fingerprint(spec, clean_table, splits, features, settings.seed)
             file = home.progress / context.run.run_id / f"{spec.name}.json"
             results = (
