@@ -73,7 +73,9 @@ def measure(system: System, split: Split, limits: Limits, environments: Environm
         told = max(1.0, limits.budget - system.reserve)
         words = [train, test, split.table.target, split.table.task, told, split.seed, out, *system.words]
         command = [*_pinned(limits.cores), interpreter, system.script, *words]
-        environment = _environment(limits.cores, own=system.environment is None)
+        environment = _environment(limits.cores, own=system.environment is None) | {
+            "COMPARISON_DUPLICATES": split.duplicates
+        }
         ran = _run([str(word) for word in command], place, out, environment, limits.killed_at)
         score, message = _scored(out, split, ran)
     return Record(

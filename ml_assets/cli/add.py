@@ -16,7 +16,7 @@ from ml_assets.home import Home
 
 if TYPE_CHECKING:
     from ml_assets.datasets.inference.guess import Inference
-    from ml_assets.datasets.spec import Column, DatasetSpec
+    from ml_assets.datasets.spec import Column, DatasetSpec, Duplicates
 
 COLUMNS_SHOWN = 40
 NOTES_SHOWN = 20
@@ -24,6 +24,10 @@ LEFT_OUT_SHOWN = 8
 LABELS_SHOWN = 6
 COLUMNS_CHECKED = 500
 LABEL_CHARACTERS = 24
+DUPLICATES = (
+    "What becomes of rows that repeat an earlier one: kept on one side of every split, dropped, or split like any "
+    "other rows, because rows to predict will repeat them too.  [default: keep]"
+)
 
 
 @click.command()
@@ -35,6 +39,7 @@ LABEL_CHARACTERS = 24
 @click.option("--group", metavar="COLUMN", help="Rows with the same value stay on one side of every split.")
 @click.option("--time", "time_column", metavar="COLUMN", help="Date by which training rows come before test rows.")
 @click.option("--test-share", type=float, metavar="SHARE", help="Of the rows, held back for the test.  [default: 0.2]")
+@click.option("--duplicates", type=click.Choice(["keep", "drop", "independent"]), help=DUPLICATES)
 @click.option("--query", metavar="SQL", help="SELECT that gives the rows, where FILE is a database's address.")
 @click.option("--sheet", metavar="NAME", help="Of a workbook.  [default: the first]")
 @click.option("--replace", is_flag=True, help="Take the place of the dataset of that name.")
@@ -47,6 +52,7 @@ def add(
     group: str | None,
     time_column: str | None,
     test_share: float | None,
+    duplicates: Duplicates | None,
     query: str | None,
     sheet: str | None,
     replace: bool,
@@ -76,7 +82,7 @@ def add(
     _refuse_incoming(home, file)
     origin, secret = _without_password(file, chosen)
     opened = open_table(origin, query=query, sheet=sheet, home=home.root)
-    wishes = Wishes(chosen, target, Task(task) if task else None, key, group, time_column, test_share)
+    wishes = Wishes(chosen, target, Task(task) if task else None, key, group, time_column, test_share, duplicates)
     inference = infer(opened, wishes, home=home.root)
     written = store_contract(home, chosen, _contract_text(inference, opened.source.name, now), now=now)
     _print_decisions(inference, opened.source.name)

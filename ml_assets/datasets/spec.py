@@ -20,6 +20,7 @@ RESERVED = frozenset({"row_id", "batch", "prediction", "request_id", "position",
 Share = Annotated[float, Field(ge=0, le=1)]
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Severity = Literal["block", "warn", "off"]
+Duplicates = Literal["keep", "drop", "independent"]
 
 
 class Task(StrEnum):
@@ -248,7 +249,11 @@ class DatasetSpec(_Model):
     unique: tuple[tuple[str, ...], ...] = Field((), description="sets of columns that name a row at most once")
     group: str | None = Field(None, description="column whose equal values stay on one side of every split")
     time: str | None = Field(None, description="date column by which training rows come before test rows")
-    duplicates: Literal["keep", "drop"] = Field("keep", description="what becomes of exact copies of earlier rows")
+    duplicates: Duplicates = Field(
+        "keep",
+        description="what becomes of rows that repeat an earlier one: kept, on its side of every split; dropped; or "
+        "independent, split like any other rows, where what the model will answer repeats rows as well",
+    )
     duplicate_share: Share = Field(
         1.0, description="largest share of exact duplicates a table may have before it is refused"
     )

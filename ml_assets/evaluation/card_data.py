@@ -39,10 +39,13 @@ def duplicates_sentence(spec: DatasetSpec, table: pd.DataFrame) -> str:
     if not copies:
         return ""
     repeat = "repeats" if copies == 1 else "repeat"
-    return (
-        f"{rows_of(copies, len(table))} {repeat} an earlier row exactly. Copies are kept, and rows with equal features "
-        "stay on one side of every split."
+    fate = (
+        "The contract calls them independent, so a test row may have a copy among the training rows: the scores are "
+        "those of answering rows that repeat as they do here."
+        if spec.duplicates == "independent"
+        else "Copies are kept, and rows with equal features stay on one side of every split."
     )
+    return f"{rows_of(copies, len(table))} {repeat} an earlier row exactly. {fate}"
 
 
 def caps(spec: DatasetSpec, table: pd.DataFrame) -> Table:

@@ -29,7 +29,7 @@ def quirks(profile: TableProfile) -> list[str]:
     spec = profile.spec
     found = [*spec.quirks]
     if profile.duplicates:
-        fate = "dropped" if spec.duplicates == "drop" else "kept"
+        fate = {"drop": "dropped", "keep": "kept", "independent": "independent rows"}[spec.duplicates]
         repeat = "repeats" if profile.duplicates == 1 else "repeat"
         copies = rows_of(profile.duplicates, profile.rows)
         found.append(f"{copies} {repeat} an earlier row exactly; by the contract copies are {fate}.")

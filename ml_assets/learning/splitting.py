@@ -29,6 +29,8 @@ def split(spec: DatasetSpec, table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     folds in turn. So the order of the rows does not matter, and a row lands on the same side again when rows are
     added, but for the few at a stratum's border. Every class trains, in every fold if it has as many groups.
 
+    Where the contract calls copies independent, each row is a group of its own.
+
     With `group` in the contract, rows of one value of that column are the group, whatever their features; rows without
     a value are grouped by their features. A group's stratum is its rarest class, or the tenth of its mean target.
 
@@ -55,7 +57,7 @@ def split(spec: DatasetSpec, table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 
 
 def _by_content(spec: DatasetSpec, table: pd.DataFrame, seed: int) -> NDArray[np.int64]:
-    """Fold of each row, rows with equal features together."""
+    """Fold of each row, rows with equal features together unless copies are independent."""
     rows = pd.DataFrame({"group": _content_hash(spec, table, seed), "stratum": _strata(spec, table)})
     by_group = rows.groupby("group")["stratum"].agg(stratum="min", size="size").reset_index()
     ordered = by_group.sort_values(["stratum", "group"], ignore_index=True)
@@ -202,18 +204,24 @@ def _key(spec: DatasetSpec, table: pd.DataFrame, seed: int) -> NDArray[np.uint64
 
 
 def _content_hash(spec: DatasetSpec, table: pd.DataFrame, seed: int) -> NDArray[np.uint64]:
-    """One hash a row from features and seed."""
+    """One hash a row from features and seed; from its id, which copies do not share, where copies are independent."""
+    if spec.duplicates == "independent":
+        return _finished(pd.util.hash_array(table.index.to_numpy(dtype=object)), seed)
     return _hashes(spec, table[list(spec.feature_columns)], seed)
 
 
 def _hashes(spec: DatasetSpec, values: pd.DataFrame, seed: int) -> NDArray[np.uint64]:
-    """One hash a row from values and seed; finished with the mixer of SplitMix64 so that order is arbitrary.
+    """One hash a row from values and seed.
 
     Numbers hash as floats, so that a column of whole numbers keeps its hashes when a gap comes in; minus zero is zero,
     and missing values are alike.
     """
     typed = pd.DataFrame({name: _hashable(spec.columns[name], values[name]) for name in values.columns}, copy=False)
-    content = np.asarray(pd.util.hash_pandas_object(typed, index=False), dtype=np.uint64)
+    return _finished(np.asarray(pd.util.hash_pandas_object(typed, index=False), dtype=np.uint64), seed)
+
+
+def _finished(content: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
+    """Hashes with the seed in them, through the mixer of SplitMix64 so that order is arbitrary."""
     mixed: NDArray[np.uint64] = content + np.array((seed + 1) * 0x9E3779B97F4A7C15 % 2**64, dtype=np.uint64)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

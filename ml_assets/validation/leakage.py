@@ -108,7 +108,7 @@ def _split(spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame) -> Iter
         if len(rows) > TRACE * len(table):
             evidence = f"{len(rows)} training rows are later by '{spec.time}' than the first test row"
             yield Finding("", evidence, examples(table, rows, (spec.time,)))
-    else:
+    elif spec.duplicates != "independent":
         rows = alike_over_the_split(spec, table, splits)
         if len(rows):
             evidence = f"{len(rows)} rows have the features of a row on another side or in another fold of the split"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ml_assets.datasets.contracts import SCHEMA_FILE, contract_schema, load_contracts, parse_contract
 from ml_assets.datasets.inference.contract_text import MODELINE, contract_text
 from ml_assets.datasets.own_contracts import packaged_names
-from ml_assets.datasets.spec import Column, DatasetSpec
+from ml_assets.datasets.spec import RESERVED, Column, DatasetSpec
 
 DOCUMENT: dict[str, Any] = {
     "name": "shop",
@@ -147,7 +147,11 @@ def test_dates_read_back_as_they_were() -> None:
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12).filter(
-    lambda name: name == name.strip() and name not in {"x", "y", "batch", "row_id"}
+    lambda name: (
+        name == name.strip()
+        and name not in {"x", "y", "*"} | RESERVED
+        and not (name.startswith("^") and name.endswith("$"))
+    )
 )
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 columns = st.builds(

@@ -79,6 +79,13 @@ def test_the_test_share_is_the_one_asked_for(messy: Path, type_in: Callable[...,
     assert load_contracts()["few_tests"].test_share == 0.1
 
 
+def test_copies_become_what_was_asked_for(messy: Path, type_in: Callable[..., Result]) -> None:
+    words = ("add", str(messy), "--target", "likes, or not", "--name", "repeats", "--duplicates")
+    assert type_in(*words, "independent").exit_code == 0
+    assert load_contracts()["repeats"].duplicates == "independent"
+    assert type_in(*words, "ignore", "--replace").exit_code == 2
+
+
 @pytest.fixture
 def shop(home: Path, type_in: Callable[..., Result], tmp_path: Path) -> Path:
     """A small table that was added as `shop`."""

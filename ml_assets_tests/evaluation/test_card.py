@@ -185,6 +185,9 @@ def test_the_card_says_what_became_of_duplicates() -> None:
     assert kept.startswith("1,177 rows (18.1 %) repeat an earlier row exactly. Copies are kept")
     dropping = DatasetSpec.model_validate({**spec.model_dump(), "duplicates": "drop"})
     assert "are dropped before training" in duplicates_sentence(dropping, clean(dropping, raw).table)
+    independent = DatasetSpec.model_validate({**spec.model_dump(), "duplicates": "independent"})
+    told = duplicates_sentence(independent, clean(independent, raw).table)
+    assert "a test row may have a copy among the training rows" in told
 
 
 def test_hostile_names_stay_text(iris: World, changed: Callable[..., Evaluation]) -> None:

@@ -58,6 +58,19 @@ def test_duplicate_rows_stay_on_one_side_and_in_one_fold(name: str) -> None:
     assert len(folds) < len(table)
 
 
+def test_copies_that_are_independent_are_split_like_other_rows() -> None:
+    spec, table = load_contract("wine_quality"), clean_table("wine_quality")
+    independent = spec.model_copy(update={"duplicates": "independent"})
+    splits = split(independent, table, seed=0)
+    copied = table.duplicated(list(spec.feature_columns), keep=False)
+    sides = splits["part"][copied].groupby(_features(spec, table[copied])).nunique()
+    pairs = table[copied].groupby(_features(spec, table[copied])).size() == 2
+    # Two rows of which a fifth is tested: 2 · 0.2 · 0.8 = 0.32 of the pairs have one on each side.
+    assert (sides[pairs] == 2).mean() == pytest.approx(0.32, abs=0.06)
+    shuffled = table.sample(frac=1, random_state=1)
+    pd.testing.assert_frame_equal(split(independent, shuffled, seed=0).loc[table.index], splits)
+
+
 def test_shuffled_rows_split_the_same() -> None:
     spec, table = load_contract("wine_quality"), clean_table("wine_quality")
     shuffled = table.sample(frac=1, random_state=3)

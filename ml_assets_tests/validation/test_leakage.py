@@ -232,6 +232,7 @@ def test_equal_rows_on_both_sides_of_the_split_or_in_two_folds_are_found() -> No
     found = linted(spec, table, splits)
     assert not found.passed
     assert {copies[0], copies[1]} <= {row.row_id for row in found.failing_rows}
+    assert linted(spec.model_copy(update={"duplicates": "independent"}), table, splits).passed
 
 
 def test_groups_on_both_sides_of_the_split_are_found() -> None:

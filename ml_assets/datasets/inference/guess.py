@@ -21,7 +21,7 @@ from ml_assets.datasets.inference.roles import Wanted, guess_roles
 from ml_assets.datasets.inference.task import guess_split, guess_task
 from ml_assets.datasets.raw import row_hashes
 from ml_assets.datasets.reading.columns import match_header
-from ml_assets.datasets.spec import Column, DatasetSpec, RowCount, SourceFile, Task
+from ml_assets.datasets.spec import Column, DatasetSpec, Duplicates, RowCount, SourceFile, Task
 from ml_assets.datasets.tables import assemble
 from ml_assets.errors import ContractViolation
 
@@ -59,6 +59,7 @@ class Wishes:
         group: column whose equal values stay together.
         time: date by which rows are in order.
         test_share: share of the rows held back for the test; by their number by default.
+        duplicates: what becomes of copies of earlier rows; they are kept together by default.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Wishes:
     group: str | None = None
     time: str | None = None
     test_share: float | None = None
+    duplicates: Duplicates | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def infer(opened: OpenedTable, wishes: Wishes, *, home: Path | None = None) -> I
         duplicate_share=roomy_share(copies, room=1.0) or 0.01,
         test_share=split.test_share,
         folds=split.folds,
-        **_given(key=roles.key, group=wanted.group, time=wanted.time),
+        **_given(key=roles.key, group=wanted.group, time=wanted.time, duplicates=wishes.duplicates),
     )
     match_header(spec, opened.header, required=spec.columns, origin=origin)
     return Inference(
@@ -216,7 +218,7 @@ def _comments(
         ("row_count",): (f"{rows} seen; with fewer than half of them something is wrong with the file.",),
         ("duplicate_share",): (
             f"{copies:.2%} of the rows repeat an earlier one exactly; a table with many more is refused. To leave the "
-            "copies out: duplicates: drop.",
+            "copies out, duplicates: drop; to split them like other rows, duplicates: independent.",
         ),
         ("test_share",): split.comments,
         **{(key,): comment for key, comment in roles.comments.items()},
