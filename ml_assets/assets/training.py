@@ -35,7 +35,7 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
             spec,
             "training",
             kinds={"optuna", "scikitlearn"},
-            version=weights_version(spec, families_version()),
+            version=weights_version(spec, families_version("2")),
             by_family=True,
             fits=True,
         ),
@@ -162,7 +162,7 @@ def _fingerprint(spec: DatasetSpec, table: DataFrame, splits: DataFrame, feature
     """Names the search that can be continued: same rows, folds, features, code and seed."""
     from ml_assets.datasets.identity import table_hash
 
-    code = weights_version(spec, families_version())
+    code = weights_version(spec, families_version("2"))
     parts = [table_hash(table), table_hash(splits), table_hash(features.table), code, str(seed)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 

@@ -44,7 +44,7 @@ def evaluate(
     seed: int = 0,
     importance_rows: int = 1000,
     importance_repeats: int = 3,
-    importance_seconds: float = 1.5,
+    importance_seconds: float = 0.4,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Evaluation:
     """The record of `pipeline`, which was fitted on all training rows; this is where test rows are scored.

@@ -32,7 +32,7 @@ class XGBoost(Family):
         }
 
     def portfolio(self, shape: ProblemShape) -> tuple[Params, ...]:
-        """The defaults; then more, shallower and more restrained trees."""
+        """The defaults; then more, shallower and more restrained trees; then deep ones, where rows are many enough."""
         big = shape.rows > 1000
         slow = {
             "learning_rate": 0.04,
@@ -43,7 +43,16 @@ class XGBoost(Family):
             "colsample_bytree": 0.5,
             "reg_lambda": 5.0,
         }
-        return (self.defaults(shape), slow)
+        deep = {
+            "learning_rate": 0.04,
+            "n_estimators": 500,
+            "max_depth": 10,
+            "min_child_weight": 6.0,
+            "subsample": 0.8,
+            "colsample_bytree": 0.5,
+            "reg_lambda": 2.0,
+        }
+        return (self.defaults(shape), slow, deep) if big else (self.defaults(shape), slow)
 
     def suggest(self, trial: Trial, shape: ProblemShape) -> dict[str, Any]:
         """Learning rate and length together, depth, sampling, shrinkage."""

@@ -20,6 +20,7 @@ from ml_assets.learning.search_result import SearchResult, Trial
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from ml_assets.learning.journal import BestTrial
     from ml_assets.learning.worker import TrainingRows
 
 ROUNDS: Final = 50
@@ -68,7 +69,7 @@ def ensemble_result(
 
 
 def greedy_weights(
-    rows: TrainingRows, members: Mapping[str, SearchResult], counted: NDArray[np.bool_]
+    rows: TrainingRows, members: Mapping[str, SearchResult | BestTrial], counted: NDArray[np.bool_]
 ) -> dict[str, float]:
     """Weights by family, above 0 and adding up to 1, from the rows that are `counted`.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ml_assets.errors import SettingError
+from ml_assets.learning.ensembling import greedy_weights
 from ml_assets.learning.family_search import PROBE_HELD_OUT, PROBE_ROWS, FamilySearch, RunningTrial
 from ml_assets.learning.worker import FoldFit, Probe, fit_fold, prepare_fold, probe
 
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
     from ml_assets.learning.worker import TrainingRows
 
 BEHIND_SHARE: Final = 0.1
-"""Share of fit time a family gets, against 1 for the others, while it is clearly behind the leader."""
+"""Least share of fit time a family gets, against 1 for the leader, while it is clearly behind."""
 PROBED_FROM: Final = 3 * PROBE_ROWS
 """Training rows of a fold from which first settings are probed; below, a fold is fitted as fast."""
+WEIGHED_ROWS: Final = 2000
+"""Most rows by which families are weighed while the race goes on."""
 NEAR_LEADER: Final = 1.5
 """Score on the probe, over the leader's, up to which a family may take a large part of the time that is left."""
-LARGE_PART, SMALL_PART = 0.9, 0.15
+LARGE_PART, EARLY_PART, SMALL_PART = 0.9, 0.5, 0.15
+"""Of the time that is left, what a first setting may take: of a family near the leader on the probe, of the leader
+before cheaper ones had their turn, and of any other."""
 CORRECTIONS: Final = (0.5, 2.0)
 """Between which factors the costs that probes foretell are corrected by those that were seen."""
 FINAL_START_SECONDS: Final = 2.0
@@ -91,8 +96,9 @@ class Race:
     """Keeps the workers busy with what pays most, until the budget ends.
 
     On large tables every family's first setting is probed on a sample, which tells its cost and whether it is far
-    behind; first settings are then fitted, the cheapest first, as far as time allows, and the time that is left goes
-    to the families that the folds cannot tell from the leader.
+    behind; first settings are then fitted as far as time allows: the cheapest, the one that leads on the probe, and
+    the others from the cheapest on. The time that is left goes to the families that the folds cannot tell from the
+    leader, and to those behind it by what they count in the ensemble of the settings there are.
     """
 
     def __init__(
@@ -111,6 +117,9 @@ class Race:
         self.to_probe = sorted((s for s in searches if probed and not s.has_begun), key=lambda s: s.foretold)
         self.probes_asked = bool(self.to_probe)
         self.order = sorted(self.searches, key=lambda s: s.foretold)
+        self.rows = rows
+        self._weighed: Mapping[str, float] = {}
+        self._weights: Mapping[str, float] = {}
 
     @property
     def elapsed(self) -> float:
@@ -223,6 +232,10 @@ class Race:
         if reason is not None:
             owner.failure = f"{reason} (on a sample of {PROBE_ROWS} rows)"
         self.order.sort(key=lambda s: (s.probe is None, s.foretold))
+        probed = [s for s in self.order if s.probe is not None]
+        leader = min(probed, key=lambda s: s.probe.score if s.probe is not None else math.inf, default=None)
+        if leader is not None and self._needed(leader) <= EARLY_PART * self.left * self.workers:
+            self.order = list(dict.fromkeys([probed[0], leader, *self.order]))
 
     def _cut_off(self) -> None:
         """Gives up what runs at the end, but for the setting nearest to a first model where there is none yet."""
@@ -255,8 +268,23 @@ class Race:
         if not finished:
             return None
         leader = min(finished, key=lambda s: s.score)
+        counts = self._counts()
         may_go_on = [s for s in finished if self._may_go_on(s)]
-        return min(may_go_on, key=lambda s: self._fit_seconds(s) / _weight(s, leader), default=None)
+        return min(
+            may_go_on, key=lambda s: self._fit_seconds(s) / _weight(s, leader, counts.get(s.family, 0.0)), default=None
+        )
+
+    def _counts(self) -> Mapping[str, float]:
+        """What each family counts in the ensemble of the best settings so far, over the one that counts most."""
+        members = {s.family: s.best for s in self.searches if s.best is not None}
+        scores = {name: float(np.mean(best.scores)) for name, best in members.items()}
+        if scores != self._weighed:
+            counted = np.zeros(len(self.rows.fold), dtype=bool)
+            counted[:: math.ceil(len(counted) / WEIGHED_ROWS)] = True
+            weights = greedy_weights(self.rows, members, counted)
+            self._weighed = scores
+            self._weights = {name: weight / max(weights.values()) for name, weight in weights.items()}
+        return self._weights
 
     def _nearest(self) -> FamilySearch | None:
         """After the end: the family whose first setting is waited for, because there is no model yet."""
@@ -284,10 +312,11 @@ class Race:
             leader = min(s.probe.score for s in self.searches if s.probe is not None)
             share = LARGE_PART if family.probe.score <= NEAR_LEADER * leader else SMALL_PART
         under_way = sum(s.seconds_a_fit * sum(len(t.waiting) for t in s.running) for s in self.searches if not s.best)
-        free = self.left * self.workers - under_way
-        # a final fit comes on top of the folds
-        needed = self._corrected(family) * (len(self.folds) + 1.5) + self.budget.each_model * self.workers
-        return needed <= share * free
+        return self._needed(family) <= share * (self.left * self.workers - under_way)
+
+    def _needed(self, family: FamilySearch) -> float:
+        """Seconds of one core for a family's first setting: its folds, its final fit, and what its model costs then."""
+        return self._corrected(family) * (len(self.folds) + 1.5) + self.budget.each_model * self.workers
 
     def _corrected(self, family: FamilySearch) -> float:
         """What a fit of the family is expected to take, by how far the probes of the others were out."""
@@ -309,9 +338,10 @@ class Race:
         return family.spent + under_way * family.seconds_a_fit
 
 
-def _weight(family: FamilySearch, leader: FamilySearch) -> float:
+def _weight(family: FamilySearch, leader: FamilySearch, counts: float) -> float:
+    """Share of fit time of a family that `counts` so much in the ensemble, against 1 for the leader."""
     if family.best is None or leader.best is None or family is leader:
         return 1.0
     difference = family.best.scores - leader.best.scores
     noise = float(difference.std(ddof=1)) / np.sqrt(len(difference))
-    return BEHIND_SHARE if float(difference.mean()) > 2 * noise else 1.0
+    return max(BEHIND_SHARE, counts) if float(difference.mean()) > 2 * noise else 1.0

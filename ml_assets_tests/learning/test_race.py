@@ -1,0 +1,71 @@
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from search_worlds import training_rows
+
+from ml_assets.learning.family_search import FamilySearch
+from ml_assets.learning.journal import BestTrial, SearchJournal, TrialRecord
+from ml_assets.learning.race import Budget, Race
+from ml_assets.learning.search_result import Trial
+from ml_assets.learning.worker import Probe, TrainingRows
+
+FAMILIES = ("linear", "hist_gradient_boosting", "xgboost", "extra_trees")
+
+
+@pytest.fixture(scope="module")
+def houses() -> TrainingRows:
+    return training_rows("california_housing", 6000)
+
+
+@pytest.fixture
+def race(houses: TrainingRows, tmp_path: Path) -> Callable[[float], Race]:
+    """A race that nobody runs: fits are not needed to ask it whose turn it is."""
+
+    def make(seconds: float) -> Race:
+        searches = [FamilySearch(name, houses, SearchJournal(tmp_path)) for name in FAMILIES]
+        return Race(houses, searches, Budget(seconds), 2, started=time.monotonic())
+
+    return make
+
+
+def _probed(race: Race, probes: dict[str, Probe]) -> list[str]:
+    for family in race.searches:
+        race._collect_probe(family, probes[family.family], None)
+    return [family.family for family in race.order]
+
+
+def test_after_the_cheapest_comes_the_leader_on_the_probe(race: Callable[[float], Race]) -> None:
+    seconds = {"linear": 0.01, "hist_gradient_boosting": 0.2, "xgboost": 0.1, "extra_trees": 0.4}
+    scores = {"linear": 0.7, "hist_gradient_boosting": 0.6, "xgboost": 0.6, "extra_trees": 0.5}
+    probes = {name: Probe(scores[name], seconds[name]) for name in FAMILIES}
+    assert _probed(race(60), probes) == ["linear", "extra_trees", "xgboost", "hist_gradient_boosting"]
+    probes["extra_trees"] = Probe(0.5, 40.0)
+    assert _probed(race(60), probes)[-1] == "extra_trees", "a leader that would take most of the time waits its turn"
+
+
+def test_a_family_behind_gets_time_by_what_it_counts_in_the_ensemble(
+    race: Callable[[float], Race], houses: TrainingRows
+) -> None:
+    rng = np.random.default_rng(0)
+    running = race(600)
+    truth = houses.target.astype(np.float64)
+    own, shared = rng.normal(size=len(truth)), rng.normal(size=len(truth))
+    guesses = {
+        "extra_trees": truth + 1.0 * shared,
+        "xgboost": truth + 1.1 * own,
+        "hist_gradient_boosting": truth + 1.1 * shared,
+        "linear": truth + 5.0 * shared,
+    }
+    for family in running.searches:
+        errors = guesses[family.family] - truth
+        scores = np.array([np.sqrt(np.mean(errors[houses.fold == k] ** 2)) for k in family.folds])
+        record = TrialRecord(Trial(0, {}, "COMPLETE", float(scores.mean()), 1.0, 1.0), (), {}, {})
+        family.best = BestTrial(record, scores, guesses[family.family])
+        family.ended.append(record.trial)
+        family.fits, family.spent = 5, 10.0 if family.family == "extra_trees" else 4.0
+    due = running._due()
+    assert due is not None
+    assert due.family == "xgboost"
