@@ -200,17 +200,19 @@ def _limits(settings: Settings) -> dict[str, Any]:
 
 
 def _log_search(run: TrackedRun, spec: DatasetSpec, result: SearchResult) -> dict[str, bytes]:
-    """Logs a family's search to MLflow; returns its learning curve."""
+    """Logs a family's search to MLflow; returns its learning curve, and its parameters' importances where known."""
     import pandas as pd
 
     from ml_assets.evaluation.metrics import primary_metric
-    from ml_assets.evaluation.plots import learning_curve_plot
+    from ml_assets.evaluation.plots import learning_curve_plot, parameters_plot
 
     metric = primary_metric(spec.task)
-    images = learning_curve_plot(spec, trial_records(result), family=result.family, metric=metric)
+    records = trial_records(result)
+    images = learning_curve_plot(spec, records, family=result.family, metric=metric)
+    images |= parameters_plot(records, family=result.family)
     run.log(params=result.params, metrics={f"cv_{metric}": result.score}, images=images)
     run.log_curve(f"best_cv_{metric}", best_so_far(result))
-    trials = pd.DataFrame(trial_records(result))
+    trials = pd.DataFrame(records)
     run.log_table(trials.assign(params=trials["params"].map(json.dumps)), "trials")
     return images
 

@@ -51,6 +51,10 @@ PLOT_WORDS: Mapping[str, tuple[str, str]] = {
         "The search for settings",
         "Each dot is one trial; the lines are the best so far of each family.",
     ),
+    "parameters": (
+        "What made the difference",
+        "What each parameter counts in telling good trials from all: the winner's, or those of its weightiest member.",
+    ),
     "learning_curve": ("The winner's search", "Each dot is one trial; the line is the best so far."),
     "target_distribution": ("The target", "How often each value of the target occurs in the data."),
     "feature_distributions": ("The features", "How often each value of a feature occurs in the data."),
@@ -58,7 +62,7 @@ PLOT_WORDS: Mapping[str, tuple[str, str]] = {
 }
 RESULT_PLOTS = ("residuals", "confusion_matrix", "calibration", "importances")
 DATA_PLOTS = ("target_distribution", "feature_distributions", "correlation")
-SEARCH_PLOTS = ("search", "learning_curve")
+SEARCH_PLOTS = ("search", "learning_curve", "parameters")
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.evaluation import model_plots
 from ml_assets.evaluation.canvas import axis_label
 from ml_assets.evaluation.data_plots import correlation, feature_distributions, target_distribution
 from ml_assets.evaluation.record import labels_of
-from ml_assets.evaluation.search_plots import Trials, learning_curve, search
+from ml_assets.evaluation.search_plots import Trials, learning_curve, parameters, search
+from ml_assets.families import ENSEMBLE
+from ml_assets.learning.parameter_importance import parameter_importances
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Mapping
 
     from ml_assets.evaluation.baseline import Baseline
     from ml_assets.evaluation.comparison import Leaderboard
@@ -58,6 +62,14 @@ def learning_curve_plot(spec: DatasetSpec, trials: Trials, *, family: str, metri
     return {"learning_curve": curve}
 
 
+def parameters_plot(trials: Trials, *, family: str) -> dict[str, bytes]:
+    """`parameters`: which parameters of a family made the difference; nothing where its trials cannot tell."""
+    records = trials.to_dict("records") if isinstance(trials, pd.DataFrame) else trials
+    complete = [(t["params"], t["score"]) for t in records if t["family"] == family and t["state"] == "COMPLETE"]
+    shares = parameter_importances(complete)
+    return {"parameters": parameters(shares, family=family)} if shares else {}
+
+
 def leaderboard_plot(spec: DatasetSpec, board: Leaderboard, baseline: Baseline | None = None) -> dict[str, bytes]:
     """`leaderboard`: the families with their standard errors."""
     return {"leaderboard": model_plots.leaderboard(board, baseline=baseline, unit=score_unit(spec))}
@@ -74,12 +86,19 @@ def card_plots(
 ) -> dict[str, bytes]:
     """Every plot of a model card, in the order a reader meets them; `evaluation` is the winner's."""
     searched = {} if trials is None else search_plots(spec, trials, metric=board.metric)
+    searched |= {} if trials is None else parameters_plot(trials, family=most_weighty(evaluation))
     return {
         **leaderboard_plot(spec, board, baseline),
         **model_plot_set(spec, evaluation),
         **searched,
         **data_plots(spec, table),
     }
+
+
+def most_weighty(evaluation: Evaluation) -> str:
+    """The family itself; of an ensemble the member that counts most."""
+    weights: Mapping[str, float] = evaluation.params.get("weights", {}) if evaluation.family == ENSEMBLE else {}
+    return max(weights, key=lambda name: weights[name], default=evaluation.family)
 
 
 def score_unit(spec: DatasetSpec) -> str:

@@ -1,4 +1,4 @@
-"""Plots of a hyperparameter search: how its best score came down. Searching belongs in `learning`."""
+"""Plots of a hyperparameter search: how its best score came down, and by what. Searching belongs in `learning`."""
 
 from __future__ import annotations
 
@@ -76,6 +76,22 @@ def search(trials: Trials, *, metric: str, unit: str = "") -> Figure:
         _best_so_far(axes, own, colour, label=label, until=until, marker=marker)
     _finish(axes, table, metric_label(metric, unit))
     sheet.legend(loc="outside lower center", ncols=3, title="best so far of each family (number of trials)")
+    return sheet
+
+
+@drawn
+def parameters(shares: Mapping[str, float], *, family: str) -> Figure:
+    """What each parameter of a family counts in the difference between good trials and all, largest on top.
+
+    Args:
+        shares: by parameter, adding up to 1, as `learning.parameter_importance` gives them.
+        family: whose parameters they are.
+    """
+    names = list(shares)[::-1]
+    sheet, axes = figure(1.0 + 0.32 * len(names))
+    axes.barh([words(name) for name in names], [100 * shares[name] for name in names], color=SERIES[0], height=0.6)
+    axes.set(xlabel=f"share in what made trials of {words(family)} good, %", xlim=(0, 100))
+    axes.grid(axis="y", visible=False)
     return sheet
 
 

@@ -49,6 +49,7 @@ def test_every_plot_of_a_card_is_a_readable_png(name: str, request: pytest.Fixtu
         "calibration",
         "importances",
         "search",
+        "parameters",
         "learning_curve",
         "target_distribution",
         "feature_distributions",
