@@ -254,6 +254,11 @@ class DatasetSpec(_Model):
         description="what becomes of rows that repeat an earlier one: kept, on its side of every split; dropped; or "
         "independent, split like any other rows, where what the model will answer repeats rows as well",
     )
+    near_duplicates: Share = Field(
+        0.0,
+        description="by what share of its column's spread every number of two rows may differ for them to stay on one "
+        "side of every split, as copies do; 0 for copies alone",
+    )
     duplicate_share: Share = Field(
         1.0, description="largest share of exact duplicates a table may have before it is refused"
     )
@@ -304,6 +309,12 @@ class DatasetSpec(_Model):
         for field, named in (("time", self.time), ("freshness", self.freshness.column if self.freshness else None)):
             if named is not None and self.columns[named].dtype != "date":
                 raise ContractMistake(f"column '{named}' is no date, and `{field}` needs one", field)
+        if self.near_duplicates and (self.duplicates == "independent" or self.group or self.time):
+            other = "duplicates: independent" if self.duplicates == "independent" else "group" if self.group else "time"
+            raise ContractMistake(
+                f"`near_duplicates` has no say where `{other}` decides what stays together: leave one of them out",
+                "near_duplicates",
+            )
         return self
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ml_assets.datasets.spec import Task
 from ml_assets.errors import ContractViolation
+from ml_assets.learning.near_duplicates import near_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,8 @@ def split(spec: DatasetSpec, table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     target) groups are ordered by a seeded hash of their content; the first go to the test side, the others to the
     folds in turn. So the order of the rows does not matter, and a row lands on the same side again when rows are
     added, but for the few at a stratum's border. Every class trains, in every fold if it has as many groups.
+
+    With `near_duplicates` in the contract, rows that are nearly the same are in one group too.
 
     Where the contract calls copies independent, each row is a group of its own.
 
@@ -207,7 +210,11 @@ def _content_hash(spec: DatasetSpec, table: pd.DataFrame, seed: int) -> NDArray[
     """One hash a row from features and seed; from its id, which copies do not share, where copies are independent."""
     if spec.duplicates == "independent":
         return _finished(pd.util.hash_array(table.index.to_numpy(dtype=object)), seed)
-    return _hashes(spec, table[list(spec.feature_columns)], seed)
+    own = _hashes(spec, table[list(spec.feature_columns)], seed)
+    if not spec.near_duplicates:
+        return own
+    groups = near_groups(spec, table, spec.near_duplicates)
+    return pd.Series(own).groupby(groups).transform("min").to_numpy(dtype=np.uint64)
 
 
 def _hashes(spec: DatasetSpec, values: pd.DataFrame, seed: int) -> NDArray[np.uint64]:
