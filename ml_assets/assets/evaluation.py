@@ -30,7 +30,7 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
             spec,
             "evaluation",
             kinds={"scikitlearn", "matplotlib", "mlflow"},
-            version=decision_version(spec, "2"),
+            version=decision_version(spec, "3"),
             by_family=True,
         ),
         ins={

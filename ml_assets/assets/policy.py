@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from ml_assets.datasets.spec import DatasetSpec, Decision, Limits
+from ml_assets.datasets.spec import DatasetSpec, Decision, IntervalRules, Limits
 from ml_assets.families import family_names, load_family, model_names
 
 FAMILIES = dg.StaticPartitionsDefinition(list(model_names()))
@@ -85,11 +85,11 @@ def contract_version(spec: DatasetSpec, version: str = "1") -> str:
 
 
 def decision_version(spec: DatasetSpec, version: str) -> str:
-    """Code version that changes with the contract's costs, class weights and order of classes."""
-    if (spec.decision, spec.ordinal) == (Decision(), False):
+    """Code version that changes with the contract's costs, class weights, order of classes and rules of intervals."""
+    if (spec.decision, spec.ordinal, spec.intervals) == (Decision(), False, IntervalRules()):
         return version
     order = ",".join(spec.labels) if spec.ordinal else ""
-    content = f"{spec.decision.model_dump_json()} {spec.ordinal} {order}"
+    content = f"{spec.decision.model_dump_json()} {spec.ordinal} {order} {spec.intervals.model_dump_json()}"
     return f"{version}.{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 

@@ -102,7 +102,7 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
             spec,
             "training",
             kinds={"scikitlearn", "xgboost"},
-            version=decision_version(spec, "2"),
+            version=decision_version(spec, "3"),
             by_family=True,
             fits=True,
             priority=1,
@@ -129,11 +129,13 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.learning.final_fit import fit_models
         from ml_assets.learning.left_out import LeftOut as NoModel
         from ml_assets.learning.pool import warm_up
+        from ml_assets.learning.splitting import CALIBRATION
         from ml_assets.learning.worker import TrainingRows
 
         rows = TrainingRows.of(spec, clean_table, splits, features.plan, seed=settings.seed)
         wanted = {family: tuned_params[family] for family in context.partition_keys}
         data_hash = table_hash(clean_table)
+        kept = splits.index[splits["part"] == CALIBRATION]
         version = table_versions(Home.current(), spec.name).origin_of(data_hash)
         warm_up()
         with hold_cores(min(cores(), len(wanted)), total=cores(), folder=Home.current().locks) as workers:
@@ -144,6 +146,7 @@ def build_model(spec: DatasetSpec) -> dg.AssetsDefinition:
                 splits_hash=table_hash(splits),
                 workers=workers,
                 data_version=version.id if version is not None else "",
+                calibration=clean_table.loc[kept] if len(kept) else None,
             )
         for family, fitted in models.items():
             if isinstance(fitted, NoModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import StorageError, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 
@@ -20,21 +23,28 @@ if TYPE_CHECKING:
 @click.argument("dataset")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; standard output by default.")
-def predict(dataset: str, file: Path, output: Path | None) -> None:
+@click.option(
+    "--interval",
+    type=float,
+    metavar="COVERAGE",
+    help="Adds the interval, or the set of classes, that holds the truth in this share of the rows, such as 0.9.",
+)
+def predict(dataset: str, file: Path, output: Path | None, interval: float | None) -> None:
     """Predict the rows of FILE with the champion of DATASET.
 
     FILE is delimited text, Parquet, JSON lines or an Excel workbook, compressed or not, with a header.
 
-    The answer is CSV in the order of the rows: `prediction`, and for classes `probability_<label>` each. The model
-    file's SHA-256 is compared with the registry's before it is loaded.
+    The answer is CSV in the order of the rows: `prediction`, and for classes `probability_<label>` each; with an
+    interval `lower` and `upper`, or for classes `set` (labels that may be true, the likeliest first, as JSON). The
+    model file's SHA-256 is compared with the registry's before it is loaded.
 
     \b
     Examples:
       ml-assets predict iris flowers.csv
-      ml-assets predict california_housing districts.csv -o values.csv
+      ml-assets predict california_housing districts.csv --interval 0.9 -o values.csv
     """
     spec = load_contract(dataset)
-    answers = predict_file(spec, file).to_csv(index=False)
+    answers = predict_file(spec, file, coverage=interval).to_csv(index=False)
     if output is None:
         sys.stdout.write(answers)
     else:
@@ -61,11 +71,11 @@ def write_answers(output: Path, answers: str) -> None:
         raise UserError(f"{output} cannot be written ({error.__cause__}); give another name") from error
 
 
-def predict_file(spec: DatasetSpec, file: Path) -> pd.DataFrame:
-    """Predictions for the rows of a file, in their order.
+def predict_file(spec: DatasetSpec, file: Path, *, coverage: float | None = None) -> pd.DataFrame:
+    """Predictions for the rows of a file, in their order; with intervals or sets where a `coverage` is asked for.
 
     Raises:
-        UserError: the file is no table of the contract, or there is no champion yet.
+        UserError: the file is no table of the contract, there is no champion yet, or it cannot promise the coverage.
         IntegrityError: the model file is not the registered one.
     """
     import pandas as pd
@@ -83,8 +93,12 @@ def predict_file(spec: DatasetSpec, file: Path) -> pd.DataFrame:
     if champion is None:
         raise UserError(f"{spec.name} has no champion yet: run `ml-assets run {spec.name}`")
     pipeline = load_verified(Path(champion.path), champion.sha256)
-    made = PipelinePredictor(pipeline, spec.task).predict(rows[list(spec.feature_columns)])
-    columns = {"prediction": made.values}
+    made = PipelinePredictor(pipeline, spec.task).predict(rows[list(spec.feature_columns)], coverage)
+    columns: dict[str, Sequence[object]] = {"prediction": made.values}
     for label, shares in (made.probabilities or {}).items():
         columns[f"probability_{label}"] = shares
+    if made.intervals is not None:
+        columns["lower"], columns["upper"] = ([pair[end] for pair in made.intervals] for end in (0, 1))
+    if made.sets is not None:
+        columns["set"] = [json.dumps(labels, ensure_ascii=False) for labels in made.sets]
     return pd.DataFrame(columns)

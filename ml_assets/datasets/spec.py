@@ -172,6 +172,24 @@ class Limits(_Model):
     ms_per_1000_rows: float | None = Field(None, gt=0, description="time to predict a thousand rows, in milliseconds")
 
 
+class IntervalRules(_Model):
+    """How the intervals and sets are made that come with predictions."""
+
+    coverage: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.9, description="share of intervals or sets that shall hold the truth, where no other is asked for"
+    )
+    method: Literal["auto", "plain", "adaptive"] = Field(
+        "auto", description="of a regression: one width for all rows, wider for difficult ones, or what serves better"
+    )
+    groups: str | None = Field(None, description="feature whose every value shall have the coverage for itself")
+    calibration: Literal["cross", "split"] = Field(
+        "cross", description="errors of out-of-fold predictions, or of rows that are kept for that and train nothing"
+    )
+    calibration_share: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.1, description="share of all rows that is kept with `calibration: split`"
+    )
+
+
 class Decision(_Model):
     """What a wrong class costs, and how much each class weighs in training."""
 
@@ -273,6 +291,7 @@ class DatasetSpec(_Model):
     features: FeatureRules = FeatureRules()
     decision: Decision = Decision()
     limits: Limits = Limits()
+    intervals: IntervalRules = IntervalRules()
     ordinal: bool = Field(
         False, description="whether the target is a rating: whole numbers, or classes that `allowed` has in their order"
     )
@@ -309,6 +328,14 @@ class DatasetSpec(_Model):
         for field, named in (("time", self.time), ("freshness", self.freshness.column if self.freshness else None)):
             if named is not None and self.columns[named].dtype != "date":
                 raise ContractMistake(f"column '{named}' is no date, and `{field}` needs one", field)
+        if (groups := self.intervals.groups) is not None and groups not in self.feature_columns:
+            raise ContractMistake(
+                f"intervals by '{groups}' need it with every row to predict, and it is no feature",
+                "intervals",
+                "groups",
+            )
+        if self.test_share + self._kept_share >= 1:
+            raise ContractMistake("`test_share` and `calibration_share` leave no rows to train on", "intervals")
         if self.near_duplicates and (self.duplicates == "independent" or self.group or self.time):
             other = "duplicates: independent" if self.duplicates == "independent" else "group" if self.group else "time"
             raise ContractMistake(
@@ -350,6 +377,7 @@ class DatasetSpec(_Model):
             (("group",), self.group),
             (("time",), self.time),
             (("freshness", "column"), self.freshness.column if self.freshness else None),
+            (("intervals", "groups"), self.intervals.groups),
             *((("features", "ratios", at), c) for at, pair in enumerate(self.features.ratios) for c in pair),
             *((("unique", at), c) for at, names in enumerate(self.unique) for c in names),
             *((("key", at), c) for at, c in enumerate(self.key)),
@@ -357,6 +385,10 @@ class DatasetSpec(_Model):
             *((("leakage", "accepted", c), c) for c in self.leakage.accepted),
         ]
         return [(path, name) for path, name in named if name is not None]
+
+    @property
+    def _kept_share(self) -> float:
+        return self.intervals.calibration_share if self.intervals.calibration == "split" else 0.0
 
     @property
     def feature_columns(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import pandas as pd
 from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.errors import TrainingError
 from ml_assets.evaluation.contract_scores import contract_scores
+from ml_assets.evaluation.coverage import coverage_scores
 from ml_assets.evaluation.decisions import cost_matrix
 from ml_assets.evaluation.explanations import MOST_COLUMNS, permutation_importance
 from ml_assets.evaluation.metrics import FloatArray, Labels, fold_scores, primary_metric
@@ -103,7 +104,10 @@ def evaluate(
         cv_standard_error=standard_error(by_fold),
         fold_scores=tuple(map(float, by_fold)),
         oof_metrics=contract_scores(spec, y_train, oof_prediction, classes),
-        test_metrics=contract_scores(spec, y_test, test_prediction, classes),
+        test_metrics={
+            **contract_scores(spec, y_test, test_prediction, classes),
+            **coverage_scores(spec, pipeline, X_test, y_test, test_prediction, classes),
+        },
         train_rows=len(train),
         test_rows=len(test),
         fit_seconds=fit_seconds,

@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING
 
 from ml_assets.datasets.spec import Task
 from ml_assets.errors import TrainingError
+from ml_assets.evaluation.evaluate import predict
 from ml_assets.evaluation.temperature import Temperature, fit_temperature
 from ml_assets.families import ENSEMBLE
 from ml_assets.learning.decision import class_weight_of, decided
 from ml_assets.learning.ensembling import MEMBERS, WEIGHTS, WeightedAverage
 from ml_assets.learning.environment import library_versions
 from ml_assets.learning.fitted_model import FittedModel, ModelRecord
+from ml_assets.learning.intervals import Errors, difficulty_of, fit_intervals, with_intervals
 from ml_assets.learning.left_out import LeftOut
 from ml_assets.learning.pool import worker_pool
 from ml_assets.learning.search_result import SearchResult
 from ml_assets.learning.worker import TrainingRows, fit_pipeline
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
     from ml_assets.families.base import Params
+    from ml_assets.learning.difficulty import Difficulty
 
 
 def fit_models(
@@ -33,11 +39,13 @@ def fit_models(
     splits_hash: str,
     workers: int,
     data_version: str = "",
+    calibration: pd.DataFrame | None = None,
 ) -> dict[str, FittedModel | LeftOut]:
     """Final model of each family, fitted on all training rows with the setting its search chose.
 
     Families that have none stay left out; one whose final fit fails, or a member's of it, is left out for that. A
-    classifier's probabilities are calibrated by a temperature where the out-of-fold ones show that it helps.
+    classifier's probabilities are calibrated by a temperature where the out-of-fold ones show that it helps, and every
+    pipeline gets the intervals or sets that errors on unseen rows promise.
 
     Args:
         rows: training rows.
@@ -46,6 +54,7 @@ def fit_models(
         splits_hash: of the splits.
         workers: processes at once.
         data_version: id of the raw table's version, where it is known.
+        calibration: clean rows to fit intervals on where the contract keeps some; else out-of-fold predictions serve.
 
     Raises:
         TrainingError: every fit failed.
@@ -63,6 +72,7 @@ def fit_models(
     if broken and len(broken) == len(found):
         raise TrainingError(f"{rows.spec.name}: no final fit worked: {'; '.join(broken.values())}")
     contract, libraries = rows.spec.model_dump(mode="json"), library_versions()
+    difficulty = difficulty_of(rows, found)
 
     def model(family: str) -> FittedModel | LeftOut:
         result = searches[family]
@@ -86,7 +96,11 @@ def fit_models(
             calibration=calibrations[family],
             class_weight=class_weight_of(made[0]),
         )
-        return FittedModel(record, made[0], tuple(rows.table.index))
+        known = _known_errors(rows, result, made[0], calibrations[family], difficulty, calibration)
+        intervals = fit_intervals(
+            rows.spec, known, classes=result.classes, difficulty=difficulty[0] if difficulty is not None else None
+        )
+        return FittedModel(record, with_intervals(made[0], intervals), tuple(rows.table.index))
 
     return {family: model(family) for family in searches}
 
@@ -131,6 +145,22 @@ def fit_pipelines(
         return decided(together, rows.spec.decision, temperature=warmth), seconds
 
     return {family: pipeline(family) for family in params}
+
+
+def _known_errors(
+    rows: TrainingRows,
+    result: SearchResult,
+    pipeline: Pipeline,
+    temperature: Temperature | None,
+    difficulty: tuple[Difficulty, NDArray[np.float64]] | None,
+    calibration: pd.DataFrame | None,
+) -> Errors:
+    """What a model says of rows that it had not seen: those kept for it, or the training rows out of fold."""
+    if calibration is not None:
+        prediction = predict(rows.spec.task, pipeline, calibration[list(rows.spec.feature_columns)])
+        return Errors(calibration, prediction, difficulty[0].predict(calibration) if difficulty else None)
+    oof = result.oof if temperature is None else temperature.out_of_fold(result.oof, rows.fold)
+    return Errors(rows.table, oof, difficulty[1] if difficulty is not None else None)
 
 
 def _calibration(rows: TrainingRows, found: SearchResult) -> Temperature | None:

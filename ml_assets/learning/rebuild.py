@@ -22,6 +22,7 @@ from ml_assets.features.plan import plan_for
 from ml_assets.learning.environment import differences, library_versions
 from ml_assets.learning.final_fit import fit_pipelines
 from ml_assets.learning.fitted_model import PIPELINE_FILE, ModelRecord, save_pipeline
+from ml_assets.learning.intervals import intervals_of, with_intervals
 from ml_assets.learning.splitting import split
 from ml_assets.learning.worker import TrainingRows
 
@@ -94,7 +95,7 @@ def rebuild(
     fitted = fit_pipelines(rows, {family: record.params}, temperatures=temperatures, workers=1)[family]
     if isinstance(fitted, str):
         raise TrainingError(f"{spec.name}: {fitted}")
-    made, _ = fitted
+    made = with_intervals(fitted[0], intervals_of(stored))  # from out-of-fold predictions, taken over like the steps
     test = table.loc[splits.index[splits["part"] == "test"]]
     before, after = _predict(spec, stored, test), _predict(spec, made, test)
     same = before.shape == after.shape and before.tobytes() == after.tobytes()

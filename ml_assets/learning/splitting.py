@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 REGRESSION_STRATA = 10
 TEST = -1
 """What stands for a fold on the test side."""
+CALIBRATION = "calibration"
+"""Part of the rows that train nothing and test nothing, and show how far off the model is."""
 
 
 def split(spec: DatasetSpec, table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    """Splits indexed by row_id: `part` ("train" or "test") and `fold` (0 … k-1 for training rows, -1 for test rows).
+    """Splits indexed by row_id: `part` (train, test or calibration) and `fold` (0 … k-1 for training rows, else -1).
 
     Rows with equal features form a group and stay on one side and in one fold. Within strata (class, or tenth of the
     target) groups are ordered by a seeded hash of their content; the first go to the test side, the others to the
@@ -43,20 +45,32 @@ def split(spec: DatasetSpec, table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     With both, groups are ordered by their latest time: no training row is later than the latest row of any test group,
     and a test group's early rows are test rows too.
 
+    Where the contract keeps rows to calibrate intervals on (`intervals.calibration: split`), they are taken from the
+    training rows as test rows are from all: with `time` they are the latest before the test rows.
+
     In either case a class that only the test side would have trains instead, with its rows, or its groups.
 
     Raises:
         ContractViolation: there are too few different rows, groups or times for a test side and the folds, or all rows
             outside a fold are of one class.
     """
-    if spec.time is not None:
-        fold = _by_time(spec, table, seed)
-    elif spec.group is not None:
-        fold = _by_group(spec, table, seed)
-    else:
-        fold = _by_content(spec, table, seed)
+    fold = _folds(spec, table, seed)
     part = np.where(fold == TEST, "test", "train").astype(object)
+    if spec.intervals.calibration == "split":
+        training = np.flatnonzero(fold != TEST)
+        share = spec.intervals.calibration_share / (1 - spec.test_share)
+        fold[training] = _folds(spec.model_copy(update={"test_share": share}), table.iloc[training], seed)
+        part[training] = np.where(fold[training] == TEST, CALIBRATION, "train")
     return pd.DataFrame({"part": part, "fold": fold}, index=table.index)
+
+
+def _folds(spec: DatasetSpec, table: pd.DataFrame, seed: int) -> NDArray[np.int64]:
+    """Fold of each row, or `TEST`."""
+    if spec.time is not None:
+        return _by_time(spec, table, seed)
+    if spec.group is not None:
+        return _by_group(spec, table, seed)
+    return _by_content(spec, table, seed)
 
 
 def _by_content(spec: DatasetSpec, table: pd.DataFrame, seed: int) -> NDArray[np.int64]:

@@ -98,19 +98,20 @@ class Answerer:
         """Writes to the log that failed so far."""
         return self._failures
 
-    def predict(self, dataset: str, body: bytes, *, request_id: str) -> dict[str, Any]:
-        """The answer to the JSON text `{"rows": [{…}]}`.
+    def predict(self, dataset: str, body: bytes, *, request_id: str, coverage: float | None = None) -> dict[str, Any]:
+        """The answer to the JSON text `{"rows": [{…}]}`, with intervals or sets where a `coverage` is asked for.
 
         Raises:
             UnknownNameError: no such dataset.
             RowsError: the rows break the contract.
+            SettingError: the model cannot promise that coverage.
             NoChampionError: there is no model yet.
             PredictionError: the model could not predict these rows.
         """
         self._known(dataset)
         call = _Call(request_id, dataset, self._clock())
         try:
-            rows, answers = self._answer(call, body)
+            rows, answers = self._answer(call, body, coverage)
         except UserError as error:
             self._write(call.entry(REFUSED, str(error)))
             raise
@@ -155,14 +156,16 @@ class Answerer:
             raise
         return {"request_id": late.request_id, "position": late.position, "label": value}
 
-    def _answer(self, call: _Call, body: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _answer(
+        self, call: _Call, body: bytes, coverage: float | None
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         rows = self._rows[call.dataset].parse(body)
         call.row_count = len(rows)
         hosted = self._host.hosted(call.dataset)
         if hosted.champion is None or hosted.predictor is None:
             raise NoChampionError(f"{call.dataset}: {hosted.error or 'no champion yet'}")
         call.champion = hosted.champion
-        predictions = hosted.predictor.predict(rows_to_frame(self._specs[call.dataset], rows))
+        predictions = hosted.predictor.predict(rows_to_frame(self._specs[call.dataset], rows), coverage)
         return rows, list(predictions.answers())
 
     def _known(self, dataset: str) -> None:

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 
-from ml_assets.errors import MlAssetsError, ServingError, StorageError, UserError
+from ml_assets.errors import MlAssetsError, ServingError, SettingError, StorageError, UserError
 from ml_assets.serving.answers import Answerer, NoChampionError, model_document
 from ml_assets.serving.rows import MAXIMUM_BODY_BYTES, RowsError
 
@@ -114,7 +114,8 @@ def create_app(
         if isinstance(body, UnreadBodyError):
             answerer.refuse(name, str(body), request_id=request_id)
             raise body
-        return JSONResponse(answerer.predict(name, body, request_id=request_id))
+        coverage = _coverage(request.query_params.get("interval"))
+        return JSONResponse(answerer.predict(name, body, request_id=request_id, coverage=coverage))
 
     @app.post("/v1/datasets/{name}/labels")
     def labels(name: str, body: Body) -> JSONResponse:
@@ -142,6 +143,20 @@ def create_app(
         return JSONResponse(document)
 
     return app
+
+
+def _coverage(asked: str | None) -> float | None:
+    """The coverage that `?interval=…` asks for.
+
+    Raises:
+        SettingError: it is no number.
+    """
+    if asked is None:
+        return None
+    try:
+        return float(asked)
+    except ValueError as error:
+        raise SettingError(f"interval={asked} is no number: give the coverage, such as interval=0.9") from error
 
 
 def _dataset_document(spec: DatasetSpec, hosted: Hosted) -> dict[str, Any]:
@@ -180,7 +195,7 @@ def _status(error: Exception) -> int:
     match error:
         case UnreadBodyError():
             return error.status
-        case RowsError():
+        case RowsError() | SettingError():
             return 422
         case UserError():
             return 404
