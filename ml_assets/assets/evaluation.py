@@ -153,7 +153,7 @@ def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `comparison`."""
 
     @dg.asset(
-        **policy(spec, "evaluation", kinds={"pandas", "matplotlib"}, version=limits_version(spec, "2")),
+        **policy(spec, "evaluation", kinds={"pandas", "matplotlib"}, version=limits_version(spec, "3")),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
@@ -165,6 +165,7 @@ def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Leaderboard]:
         """Leaderboard over the model families, best first, with paired tests against the leader."""
         from ml_assets.datasets.identity import table_hash
+        from ml_assets.evaluation.clusters import clusters_of
         from ml_assets.evaluation.comparison import compare
         from ml_assets.evaluation.plots import leaderboard_plot
 
@@ -173,14 +174,20 @@ def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:
             ranked,
             left_out=left_out,
             limits=spec.limits,
+            rules=spec.comparison,
+            clusters=clusters_of(spec, clean_table),
+            seed=settings.seed,
             alpha=settings.significance,
             data_hash=table_hash(clean_table),
             splits_hash=table_hash(splits),
         )
         metadata: dict[str, Any] = {
             "winner": board.winner,
-            "score": board.rows[0].cv_score,
-            "indistinguishable_from_winner": list(board.indistinguishable),
+            "score": board.winning_row.cv_score,
+            "leader": board.leader,
+            "indistinguishable_from_leader": list(board.indistinguishable),
+            "practically_the_same_as_leader": list(board.equivalent),
+            "p_values": f"corrected paired t over folds, Holm's correction for {len(board.rows) - 1} comparisons",
             "left_out": dict(board.left_out),
             "leaderboard": table(board.to_frame().reset_index()),
             **{f"{name}_plot": plot(png) for name, png in leaderboard_plot(spec, board).items()},

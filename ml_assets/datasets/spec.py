@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ml_assets.datasets.judging import Comparison, Promotion
 from ml_assets.errors import UnknownNameError
 
 RESERVED = frozenset({"row_id", "batch", "prediction", "request_id", "position", "model_version", "received_at"})
@@ -263,6 +264,8 @@ class DatasetSpec(_Model):
     features: FeatureRules = FeatureRules()
     decision: Decision = Decision()
     limits: Limits = Limits()
+    comparison: Comparison = Comparison()
+    promotion: Promotion = Promotion()
     ordinal: bool = Field(
         False, description="whether the target is a rating: whole numbers, or classes that `allowed` has in their order"
     )
@@ -299,6 +302,26 @@ class DatasetSpec(_Model):
         for field, named in (("time", self.time), ("freshness", self.freshness.column if self.freshness else None)):
             if named is not None and self.columns[named].dtype != "date":
                 raise ContractMistake(f"column '{named}' is no date, and `{field}` needs one", field)
+        return self
+
+    @model_validator(mode="after")
+    def _limits_fit(self) -> DatasetSpec:
+        limits = self.promotion.limits
+        if self.task is Task.REGRESSION:
+            for name in ("largest_ece", "largest_selection_gap"):
+                if getattr(limits, name) is not None:
+                    raise ContractMistake("a limit of classes, and a regression has none", "promotion", "limits", name)
+        if not any(column.sensitive is not None for column in self.columns.values()):
+            for name in ("largest_fairness_gap", "largest_selection_gap"):
+                if getattr(limits, name) is not None:
+                    raise ContractMistake(
+                        "a gap is between groups of a sensitive column, and no column is `sensitive`",
+                        "promotion",
+                        "limits",
+                        name,
+                    )
+        if texts := [name for name in self.promotion.slices if self.columns[name].dtype == "text"]:
+            raise ContractMistake(f"column '{texts[0]}' is text, which has no slices", "promotion", "slices")
         return self
 
     @model_validator(mode="after")
@@ -339,6 +362,7 @@ class DatasetSpec(_Model):
             *((("key", at), c) for at, c in enumerate(self.key)),
             *((("corrections", at, "column"), c.column) for at, c in enumerate(self.corrections)),
             *((("leakage", "accepted", c), c) for c in self.leakage.accepted),
+            *((("promotion", "slices", at), c) for at, c in enumerate(self.promotion.slices)),
         ]
         return [(path, name) for path, name in named if name is not None]
 
