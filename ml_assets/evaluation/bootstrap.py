@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from ml_assets.evaluation.significance import Differences
 
+FloatArray = npt.NDArray[np.float64]
+
 DRAWS = 999
 CHUNK = 4_000_000
 """Drawn places held in memory at once."""
@@ -49,32 +51,41 @@ def bootstrap_t(differences: Differences, *, seed: int, draws: int = DRAWS, conf
         draws: resamples.
         confidence: of the interval.
     """
+    return bootstrap_t_beside(
+        differences, np.empty((len(differences), 0)), seed=seed, draws=draws, confidence=confidence
+    )[0]
+
+
+def bootstrap_t_beside(
+    differences: Differences, others: FloatArray, *, seed: int, draws: int = DRAWS, confidence: float = 0.95
+) -> tuple[BootstrapTest, FloatArray]:
+    """The same, and means (draws, k) of other figures of the rows, (n, k), in the same draws; NaN without a test."""
     values = np.asarray(differences, dtype=np.float64)
     n = len(values)
     spread = float(values.std(ddof=1)) if n > 1 and np.isfinite(values).all() else math.nan
     if not spread > 8 * np.finfo(np.float64).eps * float(np.abs(values).max(initial=0.0)):
-        return BootstrapTest(draws, math.nan, (math.nan, math.nan))
+        return BootstrapTest(draws, math.nan, (math.nan, math.nan)), np.full((draws, others.shape[1]), np.nan)
     mean, error = float(values.mean()), spread / math.sqrt(n)
     centred = values - mean
-    pairs = np.column_stack([centred, np.square(centred)])
-    drawn = np.concatenate([chunk @ pairs for chunk in resamples(n, draws, seed)]) / n
+    drawn = resampled_means(np.column_stack([centred, np.square(centred), others]), draws=draws, seed=seed)
     errors = np.sqrt(np.maximum(drawn[:, 1] - np.square(drawn[:, 0]), 0.0) / (n - 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         studentized = np.where(errors > 0, drawn[:, 0] / errors, np.sign(drawn[:, 0]) * np.inf)
     studentized = np.nan_to_num(studentized, nan=0.0, posinf=np.inf, neginf=-np.inf)
     p = (1 + int((studentized >= mean / error).sum())) / (draws + 1)
     low, high = np.quantile(studentized, [(1 - confidence) / 2, (1 + confidence) / 2], method="inverted_cdf")
-    return BootstrapTest(draws, float(p), (float(mean - high * error), float(mean - low * error)))
+    interval = (float(mean - high * error), float(mean - low * error))
+    return BootstrapTest(draws, float(p), interval), drawn[:, 2:]
 
 
 def bootstrap_interval(
-    losses: npt.NDArray[np.float64],
-    statistic: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
+    losses: FloatArray,
+    statistic: Callable[[FloatArray], FloatArray],
     *,
     seed: int,
     draws: int = DRAWS,
     confidence: float = 0.95,
-) -> npt.NDArray[np.float64]:
+) -> FloatArray:
     """Percentile intervals (m, 2) of a statistic of mean losses.
 
     Args:
@@ -87,16 +98,24 @@ def bootstrap_interval(
     if len(losses) < 2:
         figures = statistic(np.full((1, losses.shape[1]), np.nan)).shape[1]
         return np.full((figures, 2), np.nan)
-    means = np.concatenate([chunk @ losses for chunk in resamples(len(losses), draws, seed)]) / len(losses)
-    figures = statistic(means)
+    return percentiles(statistic(resampled_means(losses, draws=draws, seed=seed)), confidence)
+
+
+def percentiles(figures: FloatArray, confidence: float) -> FloatArray:
+    """Two-sided percentile intervals (m, 2) of figures (draws, m)."""
     return np.quantile(figures, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0).T
 
 
-def resamples(n: int, draws: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+def resampled_means(values: FloatArray, *, draws: int, seed: int) -> FloatArray:
+    """Means (draws, k) of figures of each row (n, k), over rows drawn with replacement."""
+    return np.concatenate([chunk @ values for chunk in resamples(len(values), draws, seed)]) / len(values)
+
+
+def resamples(n: int, draws: int, seed: int) -> Iterator[FloatArray]:
     """How often each of `n` rows is in each draw with replacement, in chunks (some, n) that make `draws` together."""
     generator = np.random.default_rng(seed)
     size = max(1, CHUNK // n)
     for start in range(0, draws, size):
         some = min(size, draws - start)
-        places = generator.integers(0, n, size=(some, n)) + np.arange(some)[:, None] * n
+        places = generator.integers(0, n, size=(some, n), dtype=np.int32) + np.arange(some)[:, None] * n
         yield np.bincount(places.ravel(), minlength=some * n).reshape(some, n).astype(np.float64)

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from ml_assets.datasets.spec import Task
-from ml_assets.evaluation.bootstrap import DRAWS, bootstrap_interval
+from ml_assets.evaluation.bootstrap import DRAWS, percentiles, resampled_means
 
 if TYPE_CHECKING:
     from ml_assets.evaluation.metrics import FloatArray
@@ -52,38 +51,28 @@ def loss_factor(task: Task, share: float) -> float:
     return float((1 + share) ** 2 if task is Task.REGRESSION else 1 + share)
 
 
-def effect(
-    task: Task,
-    reference: FloatArray,
-    candidate: FloatArray,
-    *,
-    seed: int,
-    draws: int = DRAWS,
-    confidence: float = 0.95,
-) -> Effect:
-    """The effect on rows of which each model's loss is given, (n,) each, the same rows in the same order.
+def effect(task: Task, losses: FloatArray, *, seed: int, draws: int = DRAWS, confidence: float = 0.95) -> Effect:
+    """The effect on rows of which each model's loss is given.
 
     Args:
         task: what the losses are of: squared errors, or negative log likelihoods.
-        reference: losses of the model that is compared with.
-        candidate: losses of the other.
+        losses: of the reference and of the candidate, (n, 2).
         seed: of the bootstrap.
         draws: its resamples.
         confidence: of the intervals.
     """
-    losses = np.column_stack([reference, candidate])
+    if len(losses) < 2 or not np.isfinite(losses).all():
+        return effect_of(task, losses, np.full((1, 2), np.nan), confidence=confidence)
+    return effect_of(task, losses, resampled_means(losses, draws=draws, seed=seed), confidence=confidence)
+
+
+def effect_of(task: Task, losses: FloatArray, drawn: FloatArray, *, confidence: float) -> Effect:
+    """The same, from mean losses (draws, 2) of rows that were drawn already; NaN as intervals where they are."""
     old, new = (float(v) for v in score_of(task, losses.mean(axis=0))) if len(losses) else (math.nan, math.nan)
-
-    def figures(means: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        scores = score_of(task, means)
-        difference = scores[:, 0] - scores[:, 1]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.column_stack([difference, difference / scores[:, 0]])
-
-    if len(losses) > 1 and np.isfinite(losses).all():
-        intervals = bootstrap_interval(losses, figures, seed=seed, draws=draws, confidence=confidence)
-    else:
-        intervals = np.full((2, 2), np.nan)
+    scores = score_of(task, drawn)
+    difference = scores[:, 0] - scores[:, 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        intervals = percentiles(np.column_stack([difference, difference / scores[:, 0]]), confidence)
     return Effect(
         reference=old,
         candidate=new,

@@ -155,7 +155,7 @@ def test_rows_that_depend_on_each_other_are_no_more_evidence_than_their_clusters
 def test_an_effect_is_in_units_of_the_score_and_as_a_share_of_it() -> None:
     generator = np.random.default_rng(9)
     errors = generator.normal(0, 10, 400)
-    found = effect(Task.REGRESSION, errors**2, (0.9 * errors) ** 2, seed=0)
+    found = effect(Task.REGRESSION, np.column_stack([errors**2, (0.9 * errors) ** 2]), seed=0)
     assert found.reference == pytest.approx(math.sqrt(np.mean(errors**2)))
     assert found.difference == pytest.approx(0.1 * found.reference)
     assert found.share == pytest.approx(0.1)
@@ -171,7 +171,7 @@ def test_the_interval_of_an_effect_holds_the_truth_in_about_nineteen_of_twenty_d
     held = 0
     for draw in range(300):
         shared, own = generator.normal(0, 1, 120), generator.normal(0, 0.4, (2, 120))
-        losses = np.square(shared + own)
-        low, high = effect(Task.REGRESSION, losses[0], losses[1], seed=draw, draws=299).interval
+        losses = np.square(shared + own).T
+        low, high = effect(Task.REGRESSION, losses, seed=draw, draws=299).interval
         held += low <= 0 <= high
     assert 0.91 <= held / 300 <= 0.98
