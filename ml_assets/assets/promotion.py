@@ -106,7 +106,8 @@ def judge(
     )
     verdict = replace(verdict, decided_at=now)
     if force is not None:
-        verdict = replace(verdict, promoted=True, forced=force)
+        told = f"{entry.label} is champion by the decision of {force.by} ({force.reason}); the gate: {verdict.reason}"
+        verdict = replace(verdict, promoted=True, forced=force, reason=told)
     if verdict.promoted:
         client.set_registered_model_alias(spec.name, registry.CHAMPION, challenger.version)
     _tag(client, spec, challenger, verdict)

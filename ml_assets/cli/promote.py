@@ -127,9 +127,7 @@ def _decide(
         click.echo(f"  {part.name:<16} {part.state:<15} {part.words}")
     for note in verdict.notes:
         click.echo(f"  note: {note}")
-    if force is not None:
-        click.echo(f"{spec.name}: {registration.label} is champion because {force.by} says so: {force.reason}")
-    elif verdict.promoted or verdict.is_same_model:
+    if verdict.promoted or verdict.is_same_model:
         click.echo(f"{spec.name}: {registration.label} is champion")
     else:
         raise PromotionRefused(

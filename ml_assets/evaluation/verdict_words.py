@@ -30,14 +30,10 @@ def verdict_section(verdict: Verdict) -> Section:
 
 
 def _decision(verdict: Verdict) -> list[str]:
-    said = []
-    if verdict.forced is not None:
-        force = verdict.forced
-        said.append(f"{force.by} overruled the gate on {force.at}, with the reason: {force.reason}")
-        said.append(f"What the gate itself found: {_sentence(verdict.reason)}")
-    else:
-        said.append(_sentence(verdict.reason))
-    return said
+    if verdict.forced is None:
+        return [_sentence(verdict.reason)]
+    force = verdict.forced
+    return [f"{force.by} overruled the gate on {force.at}, with the reason: {force.reason}", _sentence(verdict.reason)]
 
 
 def _closing(verdict: Verdict) -> list[str]:
