@@ -19,6 +19,11 @@ from ml_assets.resources import registry
 from ml_assets.resources.tracking import mlflow_client
 from ml_assets_tests.commands import run_in
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:sqlalchemy"),
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+]
+
 REASON = "the plant tried it for a week"
 
 
@@ -49,7 +54,6 @@ def stale() -> Sequence[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 def test_promote_repeats_the_gate_overrules_it_and_goes_back(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed in ("0", "1"):
         done = run_in(home, "ml_assets", "run", "iris", "--families", "linear", "--trials", "1", "--seed", seed)
