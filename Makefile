@@ -20,7 +20,7 @@ PACKAGE := .venv/.package-$(call checksum,pyproject.toml setup.py)
 
 .PHONY: help
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: $(LOCKED) $(PACKAGE) ## Train, compare, register and deploy what is not up to date
@@ -53,6 +53,10 @@ bench: $(DEVELOPED) $(PACKAGE) ## Measure speed and memory, print ratios
 .PHONY: bench-quality
 bench-quality: $(DEVELOPED) $(PACKAGE) ## Compare predictions with other systems', which .bench is for; takes hours
 	@$(BIN)/python -m benchmarks.quality $(ARGS)
+
+.PHONY: bench-promotion
+bench-promotion: $(DEVELOPED) $(PACKAGE) ## Simulate how often the promotion gate is wrong; takes minutes
+	@$(BIN)/python -m benchmarks.promotion $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was made in this folder; what people handed in (datasets, incoming, batches, quarantine) stays

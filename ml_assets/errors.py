@@ -7,6 +7,7 @@
     ├── StorageError                           the home cannot be read or written (read-only, full)
     ├── TrainingError                          no usable model came out of a search
     ├── NotebookError                          a notebook that an asset runs failed
+    ├── PromotionRefused                       the promotion gate keeps the champion that a command wanted to replace
     ├── ServingError                           the server has no model to answer with, or cannot start
     ├── RunFailedError                         a run ended with failed steps; exit code 2 if all were input errors
     └── UserError                exit code 2   the input has to change, not the program
@@ -43,6 +44,10 @@ class TrainingError(MlAssetsError):
 
 class NotebookError(MlAssetsError):
     """A cell of a notebook failed, or its kernel did."""
+
+
+class PromotionRefused(MlAssetsError):
+    """The promotion gate keeps the champion."""
 
 
 class ServingError(MlAssetsError):

@@ -1,19 +1,16 @@
 """Rooms 11 to 13: the registered version, the promotion verdict, and whether the server answers with the champion."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
-from filelock import FileLock
 
 from ml_assets import __version__
-from ml_assets.artifacts import storage_errors
-from ml_assets.assets.policy import families_of, families_version, of, policy
-from ml_assets.assets.types import DataFrame, Evaluation, Leaderboard, Registration, Verdict
-from ml_assets.datasets.spec import DatasetSpec, Task
+from ml_assets.assets import promotion
+from ml_assets.assets.policy import families_of, families_version, of, policy, promotion_version
+from ml_assets.assets.types import DataFrame, Evaluation, Leaderboard, Registration
+from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import StorageError
 from ml_assets.home import Home
 from ml_assets.resources import registry
@@ -21,11 +18,7 @@ from ml_assets.resources.settings import Settings
 from ml_assets.resources.store import stored_model
 from ml_assets.resources.tracking import mlflow_client
 
-if TYPE_CHECKING:
-    from ml_assets.evaluation.gate import GateEntry
-
 PROBE_SECONDS = 5.0
-HISTORY = "deployments.jsonl"
 
 
 def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
@@ -87,16 +80,17 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
 
 
 def build_deployment(spec: DatasetSpec) -> dg.AssetsDefinition:
-    """The asset `deployment`."""
+    """The asset `deployment`, with the promotion gate as a blocking check on it."""
 
     @dg.asset(
-        **policy(spec, "delivery", kinds={"mlflow", "scipy"}),
+        **policy(spec, "delivery", kinds={"mlflow", "scipy"}, version=promotion_version(spec, "2")),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
             "evaluations": families_of(spec, "evaluation"),
             "registered_model": of(spec, "registered_model"),
         },
+        check_specs=[promotion.check_spec(spec)],
     )
     def deployment(
         context: dg.AssetExecutionContext,
@@ -105,78 +99,27 @@ def build_deployment(spec: DatasetSpec) -> dg.AssetsDefinition:
         evaluations: dict[str, Evaluation],
         registered_model: Registration,
         settings: Settings,
-    ) -> dg.MaterializeResult[Verdict]:
+    ) -> Iterator[Any]:
         """The promotion verdict; alias `champion` moves only when the challenger is better beyond the noise."""
-        from ml_assets.evaluation.decisions import rule_of
-        from ml_assets.evaluation.gate import GateEntry, decide
-
         client = mlflow_client()
-        with deployment_lock(spec.name):
-            champion = registry.registered(client, spec.name, registry.CHAMPION)
-            entry = _champion_entry(spec, champion, clean_table, splits) if champion else None
-            made = evaluations[registered_model.origin.family]
-            challenger = GateEntry.of(made, version=registered_model.label, rule=rule_of(spec.decision.costs))
-            verdict = decide(dataset=spec.name, challenger=challenger, champion=entry, alpha=settings.significance)
-            if verdict.promoted:
-                client.set_registered_model_alias(spec.name, registry.CHAMPION, registered_model.version)
-            client.set_model_version_tag(spec.name, registered_model.version, "verdict", verdict.reason)
-            _remember(spec, {"dagster_run_id": context.run.run_id, **verdict.to_dict()})
-        now = registry.registered(client, spec.name, registry.CHAMPION)
-        metadata = {"champion_version": now.version if now else None, **verdict.to_dict()}
-        return dg.MaterializeResult(value=verdict, metadata=metadata)
+        with promotion.deployment_lock(spec.name):
+            verdict = promotion.judge(
+                client,
+                spec,
+                registered_model,
+                table=clean_table,
+                splits=splits,
+                evaluation=evaluations[registered_model.origin.family],
+                alpha=settings.significance,
+                seed=settings.seed,
+                run_id=context.run.run_id,
+            )
+            now = registry.registered(client, spec.name, registry.CHAMPION)
+            let_in_by = promotion.let_through(client, spec, now) if now is not None else ""
+        yield dg.MaterializeResult(value=verdict, metadata=promotion.verdict_metadata(verdict, now))
+        yield promotion.check_result(spec, verdict, now, let_in_by=let_in_by)
 
     return deployment
-
-
-def deployment_lock(dataset: str) -> FileLock:
-    """Lock that makes the verdict on a dataset and the move of its alias one act."""
-    folder = Home.current().locks
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / f"deploy-{dataset}.lock")
-
-
-def _champion_entry(
-    spec: DatasetSpec, champion: registry.Registration, table: DataFrame, splits: DataFrame
-) -> "GateEntry":
-    """The champion as the gate sees it: its folds, and its losses on today's test rows that it never saw."""
-    import pandas as pd
-
-    from ml_assets.evaluation.decisions import rule_of
-    from ml_assets.evaluation.evaluate import predict, true_values
-    from ml_assets.evaluation.gate import GateEntry
-    from ml_assets.evaluation.metrics import row_losses
-    from ml_assets.learning.decision import costs_of
-    from ml_assets.learning.fitted_model import load_verified, read_training_rows
-
-    origin = champion.origin
-    pipeline = load_verified(champion.model_file, origin.model_sha256)
-    tested = splits.index[splits["part"] == "test"].difference(list(read_training_rows(champion.model_file.parent)))
-    rows = table.loc[tested]
-    if spec.task is Task.CLASSIFICATION:
-        # A class the champion never saw costs it more than any guess would; the gate compares the rows it can answer.
-        rows = rows[rows[spec.target].isin(pipeline.classes_)]
-    classes = tuple(map(str, pipeline.classes_)) if spec.task is Task.CLASSIFICATION else ()
-    prediction = predict(spec.task, pipeline, rows[list(spec.feature_columns)])
-    losses = row_losses(spec.task, true_values(spec, rows), prediction, classes)
-    return GateEntry(
-        version=champion.label,
-        family=origin.family,
-        fold_scores=origin.fold_scores,
-        splits_hash=origin.splits_hash,
-        row_losses=pd.Series(losses, index=rows.index),
-        rule=rule_of(costs_of(pipeline)),
-    )
-
-
-def _remember(spec: DatasetSpec, verdict: dict[str, Any]) -> None:
-    """Adds a line to the dataset's history of verdicts, in one write."""
-    history = Home.current().reports / spec.name / HISTORY
-    line = json.dumps({"decided_at": datetime.now(UTC).isoformat(timespec="seconds"), **verdict})
-    with storage_errors(history):
-        history.parent.mkdir(parents=True, exist_ok=True)
-        with history.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
 
 
 def build_serving_probe(spec: DatasetSpec) -> dg.AssetsDefinition:

@@ -1,7 +1,8 @@
 """Rooms 8 to 10: each family's scores, the leaderboard over them, and the page a person reads."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -18,6 +19,9 @@ from ml_assets.processes import cores, give_way
 from ml_assets.resources.settings import Settings
 from ml_assets.resources.store import StoredModel, stored_model
 from ml_assets.resources.tracking import TrackedRun, Tracking
+
+if TYPE_CHECKING:
+    from ml_assets.evaluation.side_by_side import Candidate
 
 EXAMPLE_ROWS = 5
 
@@ -70,6 +74,7 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
             check_alignment(found, splits, fitted)
             file = stored_model(spec.name, family)
             candidates.append(Candidate(found, file.folder, file.size, file.sha256))
+        record_looks(context, spec, candidates, clean_table, splits)
         with hold_cores(cores(), total=cores(), folder=Home.current().locks) as workers:
             judged = evaluate_all(
                 spec, candidates, table=clean_table, splits=splits, workers=workers, seed=settings.seed
@@ -101,6 +106,31 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
         return dg.MaterializeResult(value=evaluations)
 
     return evaluation
+
+
+def record_looks(
+    context: dg.AssetExecutionContext,
+    spec: DatasetSpec,
+    candidates: "Sequence[Candidate]",
+    table: DataFrame,
+    splits: DataFrame,
+) -> None:
+    """Puts into the ledger that the test rows are about to be scored by these models."""
+    from ml_assets.datasets.identity import table_hash
+    from ml_assets.evaluation.ledger import Look, record_look
+
+    if not candidates:
+        return
+    look = Look(
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        data_hash=table_hash(table),
+        splits_hash=table_hash(splits),
+        purpose="evaluation",
+        models={candidate.found.family: candidate.model_sha256 for candidate in candidates},
+        rows=int((splits["part"] == "test").sum()),
+        run_id=context.run.run_id,
+    )
+    record_look(Home.current().reports / spec.name, look)
 
 
 def _probabilities_of(fitted: FittedModel) -> dict[str, Any]:
@@ -153,7 +183,7 @@ def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `comparison`."""
 
     @dg.asset(
-        **policy(spec, "evaluation", kinds={"pandas", "matplotlib"}, version=limits_version(spec, "2")),
+        **policy(spec, "evaluation", kinds={"pandas", "matplotlib"}, version=limits_version(spec, "3")),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
@@ -165,6 +195,7 @@ def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Leaderboard]:
         """Leaderboard over the model families, best first, with paired tests against the leader."""
         from ml_assets.datasets.identity import table_hash
+        from ml_assets.evaluation.clusters import clusters_of
         from ml_assets.evaluation.comparison import compare
         from ml_assets.evaluation.plots import leaderboard_plot
 
@@ -173,14 +204,20 @@ def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:
             ranked,
             left_out=left_out,
             limits=spec.limits,
+            rules=spec.comparison,
+            clusters=clusters_of(spec, clean_table),
+            seed=settings.seed,
             alpha=settings.significance,
             data_hash=table_hash(clean_table),
             splits_hash=table_hash(splits),
         )
         metadata: dict[str, Any] = {
             "winner": board.winner,
-            "score": board.rows[0].cv_score,
-            "indistinguishable_from_winner": list(board.indistinguishable),
+            "score": board.winning_row.cv_score,
+            "leader": board.leader,
+            "indistinguishable_from_leader": list(board.indistinguishable),
+            "practically_the_same_as_leader": list(board.equivalent),
+            "p_values": f"corrected paired t over folds, Holm's correction for {len(board.rows) - 1} comparisons",
             "left_out": dict(board.left_out),
             "leaderboard": table(board.to_frame().reset_index()),
             **{f"{name}_plot": plot(png) for name, png in leaderboard_plot(spec, board).items()},

@@ -6,8 +6,10 @@ import hashlib
 from typing import Any
 
 import dagster as dg
+from pydantic import BaseModel
 
-from ml_assets.datasets.spec import DatasetSpec, Decision, IntervalRules, Limits
+from ml_assets.datasets.judging import Comparison, IntervalRules, Promotion
+from ml_assets.datasets.spec import DatasetSpec, Decision, Limits
 from ml_assets.families import family_names, load_family, model_names
 
 FAMILIES = dg.StaticPartitionsDefinition(list(model_names()))
@@ -94,10 +96,21 @@ def decision_version(spec: DatasetSpec, version: str) -> str:
 
 
 def limits_version(spec: DatasetSpec, version: str) -> str:
-    """Code version that changes with the contract's limits of a model."""
-    if spec.limits == Limits():
-        return version
-    return f"{version}.{hashlib.sha256(spec.limits.model_dump_json().encode()).hexdigest()[:12]}"
+    """Code version that changes with the contract's limits of a model and its rules of comparison."""
+    rules = [part for part in (spec.limits, spec.comparison) if part not in (Limits(), Comparison())]
+    return _versioned(version, *rules)
+
+
+def promotion_version(spec: DatasetSpec, version: str) -> str:
+    """Code version that changes with the contract's limits of a model and its rules of promotion."""
+    rules = [part for part in (spec.limits, spec.promotion) if part not in (Limits(), Promotion())]
+    return _versioned(version, *rules)
+
+
+def _versioned(version: str, *rules: BaseModel) -> str:
+    """`version`, with a hash of the rules where there are any."""
+    content = " ".join(rule.model_dump_json() for rule in rules)
+    return f"{version}.{hashlib.sha256(content.encode()).hexdigest()[:12]}" if rules else version
 
 
 def weights_version(spec: DatasetSpec, version: str) -> str:

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from ml_assets.datasets.profiles.document import TableProfile
     from ml_assets.evaluation.card import Card
     from ml_assets.evaluation.comparison import Leaderboard
-    from ml_assets.evaluation.gate import Verdict
     from ml_assets.evaluation.record import Evaluation
+    from ml_assets.evaluation.verdict import Verdict
     from ml_assets.features.feature_set import FeatureSet
     from ml_assets.learning.fitted_model import FittedModel
     from ml_assets.learning.left_out import LeftOut

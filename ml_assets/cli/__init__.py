@@ -16,6 +16,7 @@ from ml_assets.cli.check import check
 from ml_assets.cli.data import data, gc
 from ml_assets.cli.inspect import env, leaderboard, status
 from ml_assets.cli.predict import predict
+from ml_assets.cli.promote import promote
 from ml_assets.cli.quarantine import quarantine
 from ml_assets.cli.rebuild import rebuild
 from ml_assets.cli.remove import remove
@@ -45,7 +46,23 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (add, check, run, status, leaderboard, predict, serve, ui, quarantine, data, rebuild, gc, remove, env):
+for command in (
+    add,
+    check,
+    run,
+    status,
+    leaderboard,
+    predict,
+    serve,
+    ui,
+    quarantine,
+    data,
+    promote,
+    rebuild,
+    gc,
+    remove,
+    env,
+):
     cli.add_command(command)
 
 

@@ -25,6 +25,7 @@ def leaderboard(dataset: str, as_json: bool) -> None:
       ml-assets leaderboard wine_quality --json
     """
     from ml_assets.cli.tables import print_leaderboards, stored_leaderboard
+    from ml_assets.evaluation.documents import plain
 
     spec = load_contract(dataset)
     board = stored_leaderboard(spec.name)
@@ -38,6 +39,10 @@ def leaderboard(dataset: str, as_json: bool) -> None:
         "dataset": board.dataset,
         "metric": board.metric,
         "winner": board.winner,
+        "leader": board.leader,
+        "significance": board.alpha,
+        "correction": "Holm",
+        "equivalence_margin": plain(board.equivalence_margin),
         "families": rows,
         "left_out": dict(board.left_out),
     }

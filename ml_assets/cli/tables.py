@@ -12,7 +12,7 @@ from ml_assets.resources.store import artifact_key, artifact_store
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ml_assets.evaluation.comparison import Leaderboard
+    from ml_assets.evaluation.comparison import Leaderboard, LeaderboardRow
 
 
 def stored_leaderboard(dataset: str) -> Leaderboard | None:
@@ -46,8 +46,7 @@ def print_leaderboards(datasets: Sequence[str]) -> list[str]:
             continue
         shown.append(dataset)
         for row in board.rows:
-            winner = "winner" if row.family == board.winner else ""
-            note = winner or ("not told apart from it" if row.indistinguishable else "")
+            winner = row.family == board.winner
             table.add_row(
                 dataset,
                 row.family,
@@ -58,7 +57,7 @@ def print_leaderboards(datasets: Sequence[str]) -> list[str]:
                 f"{row.seconds:.1f}",
                 f"{row.predict_ms_per_1000_rows:.1f}",
                 f"{row.model_bytes / 1e6:.1f}",
-                note,
+                _note(board, row),
                 style="bold" if winner else None,
             )
         table.add_section()
@@ -67,6 +66,17 @@ def print_leaderboards(datasets: Sequence[str]) -> list[str]:
         console().print(table)
         _say_who_was_left_out(shown)
     return shown
+
+
+def _note(board: Leaderboard, row: LeaderboardRow) -> str:
+    """Whether a family won, and what could be said of its difference from the best."""
+    marks = {
+        "winner": row.family == board.winner,
+        "best score": row.family == board.leader != board.winner,
+        "not told apart from the best": row.indistinguishable,
+        "practically the same": row.equivalent,
+    }
+    return ", ".join(mark for mark, holds in marks.items() if holds)
 
 
 def _say_who_was_left_out(datasets: Sequence[str]) -> None:

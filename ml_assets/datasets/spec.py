@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ml_assets.datasets.judging import Comparison, IntervalRules, Promotion
 from ml_assets.errors import UnknownNameError
 
 RESERVED = frozenset({"row_id", "batch", "prediction", "request_id", "position", "model_version", "received_at"})
@@ -172,24 +173,6 @@ class Limits(_Model):
     ms_per_1000_rows: float | None = Field(None, gt=0, description="time to predict a thousand rows, in milliseconds")
 
 
-class IntervalRules(_Model):
-    """How the intervals and sets are made that come with predictions."""
-
-    coverage: Annotated[float, Field(ge=0.5, lt=1)] = Field(
-        0.9, description="share of intervals or sets that shall hold the truth, where no other is asked for"
-    )
-    method: Literal["auto", "plain", "adaptive"] = Field(
-        "auto", description="of a regression: one width for all rows, wider for difficult ones, or what serves better"
-    )
-    groups: str | None = Field(None, description="feature whose every value shall have the coverage for itself")
-    calibration: Literal["cross", "split"] = Field(
-        "cross", description="errors of out-of-fold predictions, or of rows that are kept for that and train nothing"
-    )
-    calibration_share: Annotated[float, Field(gt=0, lt=0.5)] = Field(
-        0.1, description="share of all rows that is kept with `calibration: split`"
-    )
-
-
 class Decision(_Model):
     """What a wrong class costs, and how much each class weighs in training."""
 
@@ -292,6 +275,8 @@ class DatasetSpec(_Model):
     decision: Decision = Decision()
     limits: Limits = Limits()
     intervals: IntervalRules = IntervalRules()
+    comparison: Comparison = Comparison()
+    promotion: Promotion = Promotion()
     ordinal: bool = Field(
         False, description="whether the target is a rating: whole numbers, or classes that `allowed` has in their order"
     )
@@ -328,6 +313,10 @@ class DatasetSpec(_Model):
         for field, named in (("time", self.time), ("freshness", self.freshness.column if self.freshness else None)):
             if named is not None and self.columns[named].dtype != "date":
                 raise ContractMistake(f"column '{named}' is no date, and `{field}` needs one", field)
+        return self
+
+    @model_validator(mode="after")
+    def _splits_fit(self) -> DatasetSpec:
         if (groups := self.intervals.groups) is not None and groups not in self.feature_columns:
             raise ContractMistake(
                 f"intervals by '{groups}' need it with every row to predict, and it is no feature",
@@ -342,6 +331,26 @@ class DatasetSpec(_Model):
                 f"`near_duplicates` has no say where `{other}` decides what stays together: leave one of them out",
                 "near_duplicates",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _limits_fit(self) -> DatasetSpec:
+        limits = self.promotion.limits
+        if self.task is Task.REGRESSION:
+            for name in ("largest_ece", "largest_selection_gap"):
+                if getattr(limits, name) is not None:
+                    raise ContractMistake("a limit of classes, and a regression has none", "promotion", "limits", name)
+        if not any(column.sensitive is not None for column in self.columns.values()):
+            for name in ("largest_fairness_gap", "largest_selection_gap"):
+                if getattr(limits, name) is not None:
+                    raise ContractMistake(
+                        "a gap is between groups of a sensitive column, and no column is `sensitive`",
+                        "promotion",
+                        "limits",
+                        name,
+                    )
+        if texts := [name for name in self.promotion.slices if self.columns[name].dtype == "text"]:
+            raise ContractMistake(f"column '{texts[0]}' is text, which has no slices", "promotion", "slices")
         return self
 
     @model_validator(mode="after")
@@ -383,6 +392,7 @@ class DatasetSpec(_Model):
             *((("key", at), c) for at, c in enumerate(self.key)),
             *((("corrections", at, "column"), c.column) for at, c in enumerate(self.corrections)),
             *((("leakage", "accepted", c), c) for c in self.leakage.accepted),
+            *((("promotion", "slices", at), c) for at, c in enumerate(self.promotion.slices)),
         ]
         return [(path, name) for path, name in named if name is not None]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ml_assets.evaluation.wording import p_value as p_text
 
 if TYPE_CHECKING:
     from ml_assets.evaluation.baseline import Baseline
-    from ml_assets.evaluation.comparison import Leaderboard
+    from ml_assets.evaluation.comparison import Leaderboard, LeaderboardRow
     from ml_assets.evaluation.record import Evaluation
 
 
@@ -56,15 +57,27 @@ def headline(spec: DatasetSpec, evaluation: Evaluation, baseline: Baseline) -> s
 
 def standing(board: Leaderboard) -> str:
     """Who won, and who cannot be told from the winner."""
-    others = [words(family) for family in board.indistinguishable]
+    others = [words(family) for family in board.indistinguishable if family != board.winner]
+    same = [words(family) for family in board.equivalent if family != board.winner]
     if len(board.rows) == 1:
         return f"Only one family could be compared, {words(board.winner)}."
-    start = f"Of {len(board.rows)} families, {words(board.winner)} has the best cross-validated score."
+    start = f"Of {len(board.rows)} families, {words(board.leader)} has the best cross-validated score."
+    end = ""
+    if board.winner != board.leader:
+        end = f" The contract prefers the cheapest of those as good, so {words(board.winner)} wins."
+    if same:
+        end = (
+            f" Practically the same, within {percent(board.equivalence_margin)} of its score, "
+            f"{'are' if len(same) > 1 else 'is'} {listed(same)}.{end}"
+        )
     if not others:
-        return f"{start} The difference to every other family is larger than the noise of the folds."
+        if board.indistinguishable:
+            return f"{start} The folds cannot tell {words(board.winner)} from it.{end}"
+        return f"{start} The difference to every other family is larger than the noise of the folds.{end}"
     return (
         f"{start} The folds cannot tell it from {listed(others)}: the difference is within their noise "
-        f"(corrected paired t-test, limit {board.alpha:g})."
+        f"(corrected paired t-test with Holm's correction for {len(board.rows) - 1} comparisons, limit "
+        f"{board.alpha:g}).{end}"
     )
 
 
@@ -155,15 +168,13 @@ def leaderboard_table(board: Leaderboard) -> Table:
     """The families, best first."""
     rows = []
     for row in board.rows:
-        if row.family == board.winner:
-            verdict = "winner"
-        else:
-            verdict = ("same within noise, " if row.indistinguishable else "worse, ") + p_text(row.p_value)
+        verdict = _standing_of(board, row)
         rows.append(
             (
                 words(row.family),
                 with_error(row.cv_score, row.cv_standard_error),
                 verdict,
+                _difference(row),
                 number(row.test_score),
                 duration(row.seconds),
                 f"{row.predict_ms_per_1000_rows:,.1f} ms",
@@ -173,15 +184,36 @@ def leaderboard_table(board: Leaderboard) -> Table:
     header = (
         "Family",
         "Cross-validated",
-        "Against the winner",
+        "Against the best",
+        "Difference",
         "Test rows",
         "Training",
         "1000 rows take",
         "Model size",
     )
     label = METRICS[board.task][board.metric].label
-    caption = f"Families by cross-validated {label} ± standard error, best first; test rows never choose"
+    caption = (
+        f"Families by cross-validated {label} ± standard error, best first; p-values corrected by Holm's method, "
+        f"differences with {percent(1 - board.alpha)} intervals over folds; test rows never choose"
+    )
     return Table(caption, header, tuple(rows))
+
+
+def _standing_of(board: Leaderboard, row: LeaderboardRow) -> str:
+    marks = ["winner"] if row.family == board.winner else []
+    if row.family == board.leader:
+        return ", ".join([*marks, *(["best score"] if board.leader != board.winner else [])])
+    marks.append(("same within noise, " if row.indistinguishable else "worse, ") + p_text(row.p_value))
+    if row.equivalent:
+        marks.append("practically the same")
+    return ", ".join(marks)
+
+
+def _difference(row: LeaderboardRow) -> str:
+    """`+0.012 (0.003 to 0.021), 2.1 %`; nothing for the leader."""
+    if not math.isfinite(row.low):
+        return ""
+    return f"{row.difference:+.3g} ({row.low:.3g} to {row.high:.3g}), {percent(row.share)}"
 
 
 def columns_table(spec: DatasetSpec) -> Table:

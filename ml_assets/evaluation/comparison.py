@@ -1,99 +1,42 @@
-"""Ranking of evaluated families, with tests against the leader; promotion belongs in `gate`."""
+"""Ranking of evaluated families, with tests against the leader; promotion belongs in `gate`.
+
+The board itself is in `leaderboard`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from ml_assets.datasets.spec import Task
+from ml_assets.datasets.judging import Comparison
 from ml_assets.errors import TrainingError
-from ml_assets.evaluation.documents import as_float, read_document, write_document
-from ml_assets.evaluation.significance import corrected_paired_t
+from ml_assets.evaluation.bootstrap import bootstrap_interval
+from ml_assets.evaluation.clusters import by_cluster
+from ml_assets.evaluation.effects import score_of
+from ml_assets.evaluation.equivalence import equivalence
+from ml_assets.evaluation.leaderboard import Leaderboard, LeaderboardRow
+from ml_assets.evaluation.metrics import row_losses
+from ml_assets.evaluation.multiplicity import holm
+from ml_assets.evaluation.record import labels_of
+from ml_assets.evaluation.significance import PairedTest, corrected_paired_t
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
 
     from ml_assets.datasets.spec import Limits
+    from ml_assets.evaluation.metrics import FloatArray
     from ml_assets.evaluation.record import Evaluation
 
-FILE = "leaderboard.json"
+__all__ = ["Leaderboard", "LeaderboardRow", "compare"]
 
-
-@dataclass(frozen=True)
-class LeaderboardRow:
-    """One family; lower scores are better.
-
-    Attributes:
-        difference: cross-validated score minus the leader's; 0 for the leader.
-        p_value: two-sided, corrected paired t over folds against the leader; NaN for the leader, and where
-            the folds' differences do not vary.
-        indistinguishable: not the leader, and no difference from it shown at the board's `alpha`.
-        seconds: of search and final fit.
-    """
-
-    family: str
-    cv_score: float
-    cv_standard_error: float
-    test_score: float
-    difference: float
-    p_value: float
-    indistinguishable: bool
-    seconds: float
-    trials: int
-    predict_ms_per_1000_rows: float
-    model_bytes: int
-
-
-@dataclass(frozen=True)
-class Leaderboard:
-    """Families best first by cross-validated score; the test rows never choose.
-
-    `left_out` gives the reason for each family that could not be ranked.
-    """
-
-    dataset: str
-    task: Task
-    metric: str
-    alpha: float
-    rows: tuple[LeaderboardRow, ...]
-    left_out: Mapping[str, str]
-    data_hash: str
-    splits_hash: str
-
-    @property
-    def winner(self) -> str:
-        """The family with the best cross-validated score."""
-        return self.rows[0].family
-
-    @property
-    def indistinguishable(self) -> tuple[str, ...]:
-        """Families that the folds cannot tell from the winner."""
-        return tuple(row.family for row in self.rows if row.indistinguishable)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a family, best first, indexed by rank from 1."""
-        columns = list(LeaderboardRow.__dataclass_fields__)
-        frame = pd.DataFrame([asdict(row) for row in self.rows], columns=columns)
-        return frame.set_index(pd.RangeIndex(1, len(frame) + 1, name="rank"))
-
-    def save(self, folder: Path) -> None:
-        """Write `leaderboard.json`."""
-        write_document(folder / FILE, {**asdict(self), "winner": self.winner})
-
-    @classmethod
-    def load(cls, folder: Path) -> Leaderboard:
-        """Read `leaderboard.json`."""
-        content = read_document(folder / FILE)
-        del content["winner"]
-        content["task"] = Task(content["task"])
-        content["rows"] = tuple(_row_from(row) for row in content["rows"])
-        return cls(**content)
+ROW_DRAWS = 499
+"""Resamples behind the intervals over rows."""
 
 
 def compare(
@@ -104,6 +47,9 @@ def compare(
     splits_hash: str | None = None,
     left_out: Mapping[str, str] | None = None,
     limits: Limits | None = None,
+    rules: Comparison | None = None,
+    clusters: pd.Series[Any] | None = None,
+    seed: int = 0,
 ) -> Leaderboard:
     """The leaderboard of one dataset's families.
 
@@ -112,8 +58,19 @@ def compare(
     were `left_out` before. Which data count is said by `data_hash` and `splits_hash`; without them, what most
     families were evaluated on.
 
-    The p-values are not corrected for the number of families, and the leader is the best of several, so
-    "distinguishable" is said somewhat too easily.
+    The p-values are corrected for the number of families by Holm's method. The leader is the best of several, which
+    no correction knows of, so "distinguishable" is said somewhat too easily all the same.
+
+    Args:
+        evaluations: by family.
+        alpha: level of the tests; intervals have confidence 1 - alpha.
+        data_hash: of the clean table that counts.
+        splits_hash: of the splits that count.
+        left_out: families that have no evaluation, and why.
+        limits: what a model may cost.
+        rules: how the winner is chosen.
+        clusters: name of each row's cluster by row id, where rows depend on each other.
+        seed: of the bootstrap over rows.
 
     Raises:
         TrainingError: no family can be ranked, or it is a tie which data count.
@@ -134,17 +91,25 @@ def compare(
             f"{dataset or 'no dataset'}: no family can be ranked; "
             + ("; ".join(f"{family}: {reason}" for family, reason in left_out.items()) or "none was evaluated")
         )
-    leader = ranked[0]
-    return Leaderboard(
+    leader, rules = ranked[0], rules or Comparison()
+    board = Leaderboard(
         dataset=leader.dataset,
         task=leader.task,
         metric=leader.metric,
         alpha=alpha,
-        rows=tuple(_row(e, leader, alpha) for e in ranked),
+        rows=_rows(ranked, alpha=alpha, margin=rules.equivalence_margin, clusters=clusters, seed=seed),
         left_out=left_out,
         data_hash=leader.data_hash,
         splits_hash=leader.splits_hash,
+        equivalence_margin=rules.equivalence_margin,
     )
+    return replace(board, chosen=_cheapest(board)) if rules.choose == "cheapest" else board
+
+
+def _cheapest(board: Leaderboard) -> str:
+    """The cheapest of the leader and those as good; times that agree to two digits count as the same."""
+    as_good = [row for row in board.rows if row.family == board.leader or row.indistinguishable or row.equivalent]
+    return min(as_good, key=lambda row: (float(f"{row.predict_ms_per_1000_rows:.1e}"), row.model_bytes)).family
 
 
 def _wanted_hashes(
@@ -185,26 +150,78 @@ def _over(limits: Limits | None, evaluation: Evaluation) -> str | None:
     return None
 
 
-def _row(evaluation: Evaluation, leader: Evaluation, alpha: float) -> LeaderboardRow:
-    is_leader = evaluation is leader
+def _rows(
+    ranked: Sequence[Evaluation], *, alpha: float, margin: float, clusters: pd.Series[Any] | None, seed: int
+) -> tuple[LeaderboardRow, ...]:
+    leader = ranked[0]
+    tests = [_against(e, leader, alpha) for e in ranked]
+    corrected = holm([math.nan, *(test.p_two_sided for test in tests[1:])])
+    intervals = _intervals_over_rows(ranked, alpha=alpha, clusters=clusters, seed=seed)
+    return tuple(
+        _row(e, leader, test, p, interval, alpha=alpha, margin=margin)
+        for e, test, p, interval in zip(ranked, tests, corrected, intervals, strict=True)
+    )
+
+
+def _against(evaluation: Evaluation, leader: Evaluation, alpha: float) -> PairedTest:
     differences = np.array(evaluation.fold_scores) - np.array(leader.fold_scores)
-    test = corrected_paired_t(differences, test_fraction=1 / max(len(differences), 2))
+    return corrected_paired_t(differences, test_fraction=1 / max(len(differences), 2), confidence=1 - alpha)
+
+
+def _intervals_over_rows(
+    ranked: Sequence[Evaluation], *, alpha: float, clusters: pd.Series[Any] | None, seed: int
+) -> FloatArray:
+    """Interval (families, 2) of each pooled out-of-fold score's difference from the leader's, paired by row."""
+    leader, none = ranked[0], np.full((len(ranked), 2), np.nan)
+    if any(not e.oof.index.equals(leader.oof.index) for e in ranked):
+        return none
+    losses = np.column_stack([row_losses(e.task, labels_of(e.oof), e.oof_prediction, e.classes) for e in ranked])
+    usable = np.asarray(np.isfinite(losses).all(axis=0))
+    if len(losses) < 2 or not usable[0]:
+        return none
+    named = None if clusters is None else clusters.reindex(leader.oof.index).to_numpy(dtype=object)
+
+    def from_leader(means: FloatArray) -> FloatArray:
+        scores = score_of(leader.task, means)
+        made: FloatArray = scores - scores[:, :1]
+        return made
+
+    paired = by_cluster(losses[:, usable], named)
+    none[usable] = bootstrap_interval(paired, from_leader, seed=seed, draws=ROW_DRAWS, confidence=1 - alpha)
+    return none
+
+
+def _row(
+    evaluation: Evaluation,
+    leader: Evaluation,
+    test: PairedTest,
+    p_value: float,
+    interval: FloatArray,
+    *,
+    alpha: float,
+    margin: float,
+) -> LeaderboardRow:
+    is_leader = evaluation is leader
+    difference = evaluation.cv_score - leader.cv_score
+    told = math.nan if is_leader else 1.0
+    absolute = margin * abs(leader.cv_score)
     return LeaderboardRow(
         family=evaluation.family,
         cv_score=evaluation.cv_score,
         cv_standard_error=evaluation.cv_standard_error,
         test_score=evaluation.test_score,
-        difference=evaluation.cv_score - leader.cv_score,
-        p_value=float("nan") if is_leader else test.p_two_sided,
-        indistinguishable=not is_leader and not test.p_two_sided < alpha,
+        difference=difference,
+        p_value=p_value,
+        indistinguishable=not is_leader and not p_value < alpha,
         seconds=evaluation.search_seconds + evaluation.fit_seconds,
         trials=evaluation.trials,
         predict_ms_per_1000_rows=evaluation.predict_ms_per_1000_rows,
         model_bytes=evaluation.model_bytes,
+        single_p_value=told * test.p_two_sided,
+        low=told * test.interval[0],
+        high=told * test.interval[1],
+        share=difference / leader.cv_score if leader.cv_score > 0 else math.nan,
+        rows_low=told * float(interval[0]),
+        rows_high=told * float(interval[1]),
+        equivalent=not is_leader and absolute > 0 and equivalence(test, absolute).shown(alpha),
     )
-
-
-def _row_from(content: Mapping[str, Any]) -> LeaderboardRow:
-    kinds = LeaderboardRow.__annotations__
-    values: dict[str, Any] = {k: as_float(v) if kinds[k] == "float" else v for k, v in content.items()}
-    return LeaderboardRow(**values)

@@ -1,31 +1,41 @@
 """The promotion gate: whether a challenger replaces the champion. Moving the alias belongs in delivery.
 
-The gate fails closed: where nothing can be said, the champion stays and the reason says what is missing.
+Both are compared on the same rows, which neither saw in training. The gate fails closed: where something that is asked
+cannot be said, the champion stays and the reason says what is missing. Its tests are in `gate_tests`, the slices in
+`gate_slices`, the limits in `gate_limits`, the document in `verdict`.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ml_assets.evaluation.documents import as_float, plain, read_document, write_document
-from ml_assets.evaluation.significance import PairedTest, corrected_paired_t, paired_rows_test
-from ml_assets.evaluation.wording import p_value, with_error
+from ml_assets.datasets.judging import Promotion
+from ml_assets.datasets.spec import Limits, Task
+from ml_assets.evaluation.gate_limits import check_limits, limits_part
+from ml_assets.evaluation.gate_slices import SliceRows, judge_slices, slices_part
+from ml_assets.evaluation.gate_tests import Compared, compare_rows, power_part
+from ml_assets.evaluation.metrics import primary_metric
+from ml_assets.evaluation.multiplicity import false_alarm_chance
+from ml_assets.evaluation.verdict import FILE, Force, LimitResult, Part, SliceResult, Verdict
+from ml_assets.evaluation.wording import p_value, percent
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from ml_assets.evaluation.gate_limits import Answers
 
-    from ml_assets.evaluation.record import Evaluation
+__all__ = ["FILE", "Force", "GateEntry", "Verdict", "decide"]
 
 MINIMUM_ROWS = 20
-FILE = "verdict.json"
 
 FIRST = "first champion"
-OVER_FOLDS = "corrected paired t over folds"
-OVER_ROWS = "paired t over holdout rows"
+SAME = "same model"
+BETTER = "paired tests on unseen rows: better"
+NO_WORSE = "paired tests on unseen rows: no worse"
+NONE = "none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,30 +45,27 @@ class GateEntry:
     Attributes:
         version: what a person calls it, such as "version 3".
         family: its model family.
-        fold_scores: primary metric of each fold, lower is better, in the order of the folds.
-        splits_hash: which splits those folds are.
         row_losses: loss of rows this model was not trained on, indexed by row_id, no id twice.
+        sha256: of its file; equal ones are one model.
         rule: by what costs it says a class, as `decisions.rule_of` has it; empty where it says the likeliest.
+        measured: figures by the names of `gate_limits.WORDS`; NaN, or none, where nothing was measured.
+        is_constant: whether it says the same of every row.
+        unscorable: why it cannot be asked about today's rows; empty where it can.
     """
 
     version: str
     family: str
-    fold_scores: tuple[float, ...]
-    splits_hash: str
     row_losses: pd.Series[float] = field(default_factory=lambda: pd.Series(dtype=np.float64))
+    sha256: str = ""
     rule: str = ""
+    measured: Mapping[str, float] = field(default_factory=dict)
+    is_constant: bool = False
+    unscorable: str = ""
 
     @classmethod
-    def of(cls, evaluation: Evaluation, *, version: str, rule: str = "") -> GateEntry:
-        """The entry of an evaluated model, with its test rows as the unseen ones."""
-        return cls(
-            version=version,
-            family=evaluation.family,
-            fold_scores=evaluation.fold_scores,
-            splits_hash=evaluation.splits_hash,
-            row_losses=evaluation.test_row_losses(),
-            rule=rule,
-        )
+    def of(cls, answers: Answers, *, version: str, family: str, **more: Any) -> GateEntry:
+        """The entry of a model with these answers for rows it never saw."""
+        return cls(version, family, answers.losses, is_constant=answers.is_constant, **more)
 
     @property
     def label(self) -> str:
@@ -66,63 +73,61 @@ class GateEntry:
         return f"{self.version} ({self.family})"
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the gate decided, and the numbers it went by.
+def decide(
+    *,
+    dataset: str,
+    challenger: GateEntry,
+    champion: GateEntry | None,
+    task: Task = Task.REGRESSION,
+    rules: Promotion | None = None,
+    limits: Limits | None = None,
+    alpha: float = 0.05,
+    slices: Sequence[SliceRows] = (),
+    clusters: pd.Series[Any] | None = None,
+    looks: int = 1,
+    seed: int = 0,
+    inputs: Mapping[str, str] | None = None,
+) -> Verdict:
+    """The verdict: promote only a challenger that is better beyond the noise, worse on no slice, and within limits.
 
-    `improvement` is the champion's loss minus the challenger's, so positive is better: in the primary metric
-    over folds, in loss per row (squared error, negative log likelihood) over rows. Numbers that do not exist,
-    as for a first champion, are NaN. `n` counts folds or rows.
+    Better is tested one-sided at `alpha` on the differences of the two models' losses, row by row, by Student's t and
+    by a bootstrap-t, both of which have to reject. A challenger without a champion has only limits to keep.
+
+    Losses cannot tell models apart where the contract's costs changed since the champion: probabilities are what they
+    were, and only the answers differ. Nor can a champion that breaks a limit of the contract stay only because the
+    challenger, which keeps them all, is not better. In both cases the challenger has to be no worse beyond the noise.
+
+    Args:
+        dataset: its name.
+        challenger: the model that asks.
+        champion: the model that answers now; None where there is none.
+        task: what the losses are of.
+        rules: of the contract.
+        limits: of the contract, on what a model may cost.
+        alpha: level of the tests, where the rules name none.
+        slices: of the rows.
+        clusters: name of each row's cluster by row id, where rows depend on each other.
+        looks: challengers judged on these rows so far, this one included.
+        seed: of the bootstrap.
+        inputs: hashes of what the entries were made from.
     """
-
-    dataset: str
-    promoted: bool
-    method: str
-    reason: str
-    challenger: str
-    champion: str | None
-    improvement: float
-    standard_error: float
-    p_value: float
-    alpha: float
-    n: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The verdict in JSON's own types; NaN is None."""
-        content: dict[str, Any] = plain(asdict(self))
-        return content
-
-    def save(self, folder: Path) -> None:
-        """Write `verdict.json`."""
-        write_document(folder / FILE, self.to_dict())
-
-    @classmethod
-    def load(cls, folder: Path) -> Verdict:
-        """Read `verdict.json`."""
-        content = read_document(folder / FILE)
-        numbers = {key: as_float(content[key]) for key in ("improvement", "standard_error", "p_value")}
-        return cls(**{**content, **numbers})
-
-
-def decide(*, dataset: str, challenger: GateEntry, champion: GateEntry | None, alpha: float = 0.05) -> Verdict:
-    """The verdict: promote only if the challenger's loss is lower beyond the noise, one-sided at `alpha`.
-
-    With the same splits the noise is that of the folds (Nadeau and Bengio's corrected paired t-test). With
-    other splits folds cannot be paired, so the models are compared on the rows that neither was trained on.
-    A challenger without finite fold scores is never promoted; one without a champion otherwise always is.
-
-    Where the contract's costs changed since the champion, losses cannot tell the two apart: probabilities are what they
-    were, and only the answers differ. The challenger, which answers as the contract now says, is then promoted unless
-    its loss is higher beyond the noise.
-    """
-    gate = _Gate(dataset, challenger, champion, alpha)
-    if not challenger.fold_scores or not np.isfinite(challenger.fold_scores).all():
-        return gate.keep("none", f"{challenger.label} has no finite score on some fold.")
-    if champion is None:
-        return gate.first()
-    if champion.splits_hash == challenger.splits_hash:
-        return gate.over_folds(champion)
-    return gate.over_rows(champion)
+    rules = rules or Promotion()
+    level = rules.significance or alpha
+    gate = _Gate(
+        dataset=dataset,
+        challenger=challenger,
+        champion=champion,
+        task=task,
+        rules=rules,
+        limits=limits or Limits(),
+        alpha=level / looks if rules.looks == "correct" else level,
+        slices=slices,
+        clusters=clusters,
+        looks=looks,
+        seed=seed,
+        inputs=dict(inputs or {}),
+    )
+    return gate.verdict()
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,76 +135,148 @@ class _Gate:
     dataset: str
     challenger: GateEntry
     champion: GateEntry | None
+    task: Task
+    rules: Promotion
+    limits: Limits
     alpha: float
+    slices: Sequence[SliceRows]
+    clusters: pd.Series[Any] | None
+    looks: int
+    seed: int
+    inputs: Mapping[str, str]
 
-    def first(self) -> Verdict:
-        reason = f"{self.challenger.label} is the first champion: there was none to compare it with."
-        return self._verdict(True, FIRST, reason, n=len(self.challenger.fold_scores))
+    def verdict(self) -> Verdict:
+        new, old = self.challenger, self.champion
+        kept = check_limits(self.limits, self.rules.limits, new.measured)
+        if unable := self._why_not_scored(new):
+            return self._closed(unable, kept)
+        if old is None:
+            return self._first(kept)
+        if new.sha256 and new.sha256 == old.sha256 and new.version == old.version:
+            return self._same(old, kept)
+        if unable := self._why_not_scored(old) or self._why_not_compared(old):
+            return self._closed(unable, kept)
+        return self._compared(old, kept)
 
-    def over_folds(self, champion: GateEntry) -> Verdict:
-        ours, theirs = np.array(self.challenger.fold_scores), np.array(champion.fold_scores)
-        if len(ours) != len(theirs):
-            return self.keep(
-                OVER_FOLDS,
-                f"the folds cannot be paired: {len(ours)} of the challenger, {len(theirs)} of the champion.",
-            )
-        test = corrected_paired_t(theirs - ours, test_fraction=1 / max(len(ours), 2))
-        return self._tested(OVER_FOLDS, test, f"over {len(ours)} folds")
+    def _why_not_scored(self, entry: GateEntry) -> str:
+        if entry.unscorable:
+            return f"{entry.label} cannot be asked about today's rows: {entry.unscorable}"
+        missing = int((~np.isfinite(entry.row_losses.to_numpy())).sum())
+        if missing:
+            return f"{entry.label} has no finite prediction for {missing} of {len(entry.row_losses)} unseen rows"
+        if not len(entry.row_losses):
+            return f"there is no row that {entry.label} was not trained on"
+        return ""
 
-    def over_rows(self, champion: GateEntry) -> Verdict:
-        pairs = pd.concat([champion.row_losses, self.challenger.row_losses], axis=1, join="inner")
-        n = len(pairs)
-        if n < MINIMUM_ROWS:
-            return self.keep(
-                OVER_ROWS,
-                f"the data changed since {champion.label}, and only {n} rows are unseen by both models; "
-                f"{MINIMUM_ROWS} are needed for a comparison.",
-                n=n,
-            )
-        losses = pairs.to_numpy(dtype=np.float64)
-        return self._tested(OVER_ROWS, paired_rows_test(losses[:, 0] - losses[:, 1]), f"per row over {n} rows")
+    def _why_not_compared(self, old: GateEntry) -> str:
+        shared = old.row_losses.index.intersection(self.challenger.row_losses.index)
+        named = self._clusters_of(shared)
+        independent = len(shared) if named is None else len(pd.unique(named))
+        if independent < MINIMUM_ROWS:
+            of = "rows are" if named is None else "groups of rows are"
+            return f"only {independent} {of} unseen by both models, and {MINIMUM_ROWS} are needed for a comparison"
+        if self.challenger.is_constant:
+            return f"{self.challenger.label} says the same of all {len(self.challenger.row_losses)} rows"
+        return ""
 
-    def keep(self, method: str, why: str, *, n: int = 0) -> Verdict:
-        kept = f"{self.champion.label} stays" if self.champion else "nothing is promoted"
-        return self._verdict(False, method, f"{kept}: {why}", n=n)
+    def _clusters_of(self, rows: pd.Index[Any]) -> Any:
+        return None if self.clusters is None else self.clusters.reindex(rows).to_numpy(dtype=object)
 
-    def _tested(self, method: str, test: PairedTest, where: str) -> Verdict:
-        if self.champion is not None and self.champion.rule != self.challenger.rule:
-            return self._ruled(method, test, where)
-        promoted = test.mean > 0 and test.p_one_sided < self.alpha
-        return self._verdict(promoted, method, self._reason(test, promoted, where), test, n=test.n)
-
-    def _ruled(self, method: str, test: PairedTest, where: str) -> Verdict:
-        """The verdict on a challenger that answers by other costs: it has to be no worse."""
-        worse = test.p_one_sided > 1 - self.alpha if test.possible else not test.mean >= 0
-        new, old = self.challenger.label, self.champion.label if self.champion else ""
-        if worse:
-            reason = (
-                f"{old} stays: the contract's costs changed, but the loss of {new}, which answers by them, is "
-                f"{with_error(-test.mean, test.standard_error)} higher {where}, beyond the noise."
-            )
+    def _first(self, kept: tuple[LimitResult, ...]) -> Verdict:
+        part = limits_part(kept)
+        new = self.challenger.label
+        notes = (f"{new} says the same of every row: nothing was learned",) if self.challenger.is_constant else ()
+        if part.holds:
+            reason = f"{new} is the first champion: there was none to compare it with."
         else:
-            reason = f"{new} replaces {old}: it answers by the contract's new costs, and its loss is no worse {where}."
-        return self._verdict(not worse, method, reason, test, n=test.n)
+            reason = f"nothing is promoted: {new} is the first, but {part.words}."
+        return self._made(part.holds, FIRST, reason, kept, parts=(part,), notes=notes)
 
-    def _reason(self, test: PairedTest, promoted: bool, where: str) -> str:
-        new, old = self.challenger.label, self.champion.label if self.champion else ""
-        if not test.possible:
-            what = (
-                f"{new} and it have identical losses {where}"
-                if test.mean == 0
-                else f"its difference to {new} {where} has no finite spread, so it cannot be told from noise"
+    def _same(self, old: GateEntry, kept: tuple[LimitResult, ...]) -> Verdict:
+        part = limits_part(kept)
+        reason = f"{old.label} is the champion already: there is nothing to compare."
+        return self._made(False, SAME, reason, kept, parts=(part,), breaches=self._breaches(old))
+
+    def _closed(self, why: str, kept: tuple[LimitResult, ...]) -> Verdict:
+        part = Part("comparison", "cannot be said", why)
+        stays = f"{self.champion.label} stays" if self.champion else "nothing is promoted"
+        breaches = self._breaches(self.champion) if self.champion else ()
+        return self._made(False, NONE, f"{stays}: {why}.", kept, parts=(part, limits_part(kept)), breaches=breaches)
+
+    def _breaches(self, champion: GateEntry) -> tuple[str, ...]:
+        """Limits that the champion breaks; of what was not measured of it nothing is said."""
+        found = check_limits(self.limits, self.rules.limits, champion.measured)
+        return tuple(one.words for one in found if one.state == "failed")
+
+    def _compared(self, old: GateEntry, kept: tuple[LimitResult, ...]) -> Verdict:
+        new = self.challenger
+        pairs = pd.concat({"champion": old.row_losses, "challenger": new.row_losses}, axis=1, join="inner")
+        clusters = self._clusters_of(pairs.index)
+        breaches = self._breaches(old)
+        no_worse = old.rule != new.rule or bool(breaches)
+        found = compare_rows(self.task, pairs, clusters=clusters, alpha=self.alpha, rules=self.rules, seed=self.seed)
+        slices = judge_slices(
+            self.task,
+            self.slices,
+            pairs,
+            clusters=clusters,
+            alpha=self.alpha,
+            power=self.rules.power,
+            margin=self.rules.non_inferiority_margin,
+        )
+        parts = (
+            found.no_worse_part(self.alpha) if no_worse else found.better_part(self.alpha),
+            Part("enough rows", "not asked", "") if no_worse else power_part(found, self.rules),
+            slices_part(slices, self.rules),
+            limits_part(kept),
+        )
+        promoted = all(part.holds for part in parts)
+        why = "it answers by the contract's new costs" if old.rule != new.rule else ""
+        why = why or (f"{old.label} breaks a limit of the contract ({breaches[0]})" if breaches else "")
+        return self._made(
+            promoted,
+            NO_WORSE if no_worse else BETTER,
+            _reason(new.label, old.label, parts, why=why),
+            kept,
+            parts=parts,
+            slices=slices,
+            breaches=() if promoted else breaches,
+            found=found,
+            notes=self._notes(found),
+        )
+
+    def _notes(self, found: Compared) -> tuple[str, ...]:
+        notes = []
+        left = len(self.challenger.row_losses) - found.rows
+        if left > 0:
+            notes.append(
+                f"{left} test rows were left out: the champion was trained on them, or does not know their class"
             )
-            return f"{old} stays: {what}."
-        change = "lower" if test.mean > 0 else "higher"
-        size = with_error(abs(test.mean), test.standard_error)
-        numbers = f"{size} {change} {where} ({p_value(test.p_one_sided)}, limit {self.alpha:g})"
-        if promoted:
-            return f"{new} replaces {old}: its loss is {numbers}."
-        return f"{old} stays: the loss of {new} is {numbers}, no improvement beyond the noise."
+        if self.looks > 1 and self.rules.looks == "warn":
+            chance = percent(false_alarm_chance(self.alpha, self.looks))
+            notes.append(
+                f"{self.looks} challengers were judged on these test rows: were none of them better, at least one "
+                f"would still pass with a chance of up to {chance}; times {self.looks} (Bonferroni) this one has "
+                f"{p_value(min(1.0, found.p_value * self.looks))}"
+            )
+        if self.looks > 1 and self.rules.looks == "correct":
+            notes.append(f"the significance is shared by {self.looks} challengers judged on these test rows")
+        return tuple(notes)
 
-    def _verdict(self, promoted: bool, method: str, reason: str, test: PairedTest | None = None, *, n: int) -> Verdict:
-        nan = float("nan")
+    def _made(
+        self,
+        promoted: bool,
+        method: str,
+        reason: str,
+        limits: tuple[LimitResult, ...],
+        *,
+        parts: tuple[Part, ...],
+        slices: tuple[SliceResult, ...] = (),
+        breaches: tuple[str, ...] = (),
+        found: Compared | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Verdict:
+        figures: dict[str, Any] = found.figures() if found is not None else dict.fromkeys(_NO_FIGURES, float("nan"))
         return Verdict(
             dataset=self.dataset,
             promoted=bool(promoted),
@@ -207,9 +284,31 @@ class _Gate:
             reason=reason,
             challenger=self.challenger.version,
             champion=self.champion.version if self.champion else None,
-            improvement=test.mean if test else nan,
-            standard_error=test.standard_error if test else nan,
-            p_value=test.p_one_sided if test else nan,
             alpha=self.alpha,
-            n=n,
+            n=found.rows if found is not None else len(self.challenger.row_losses),
+            clusters=found.clusters if found is not None else 0,
+            metric=primary_metric(self.task),
+            power=self.rules.power,
+            margin=self.rules.non_inferiority_margin,
+            looks=self.looks,
+            parts=parts,
+            slices=slices,
+            limits=limits,
+            inputs=self.inputs,
+            notes=notes,
+            breaches=breaches,
+            **figures,
         )
+
+
+_NO_FIGURES = ("improvement", "standard_error", "p_value")
+
+
+def _reason(new: str, old: str, parts: tuple[Part, ...], *, why: str) -> str:
+    """One sentence: what was decided, and by which of the parts."""
+    against = [part.words for part in parts if not part.holds]
+    because = f"{why}, and " if why else ""
+    if against:
+        start = f"{old} stays, though {why}: {new} does not replace it:" if why else f"{old} stays: of {new},"
+        return f"{start} {'; '.join(against)}."
+    return f"{new} replaces {old}: {because}{parts[0].words}."

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ml_assets.evaluation.baseline import Baseline
-    from ml_assets.evaluation.comparison import Leaderboard
+    from ml_assets.evaluation.comparison import Leaderboard, LeaderboardRow
 
 MANY_ROWS = 1500
 ANNOTATED_CLASSES = 12
@@ -187,7 +187,7 @@ def leaderboard(board: Leaderboard, *, baseline: Baseline | None = None, unit: s
     """Cross-validated score of each family with its standard error, its test score, and the baseline."""
     sheet, axes = figure(1.7 + 0.34 * len(board.rows))
     for place, row in enumerate(board.rows):
-        colour = VERMILION if row.family == board.winner else ORANGE if row.indistinguishable else BLUE
+        colour = VERMILION if row.family == board.winner else ORANGE if _as_good(board, row) else BLUE
         error = row.cv_standard_error if np.isfinite(row.cv_standard_error) else 0.0
         axes.errorbar(row.cv_score, place, xerr=error, fmt="o", color=colour, capsize=4, markersize=7)
         axes.plot(row.test_score, place, marker="D", color=INK, markerfacecolor="white", markersize=5)
@@ -205,10 +205,18 @@ def leaderboard(board: Leaderboard, *, baseline: Baseline | None = None, unit: s
     return sheet
 
 
+def _as_good(board: Leaderboard, row: LeaderboardRow) -> bool:
+    return row.indistinguishable or row.equivalent or row.family == board.leader
+
+
 def _mark(board: Leaderboard, family: str) -> str:
     if family == board.winner:
         return "\nwinner"
-    return "\nas good within the noise" if family in board.indistinguishable else ""
+    if family == board.leader:
+        return "\nthe best score"
+    if family in board.indistinguishable:
+        return "\nas good within the noise"
+    return "\npractically as good" if family in board.equivalent else ""
 
 
 def _baseline_line(axes: Any, board: Leaderboard, baseline: Baseline) -> None:

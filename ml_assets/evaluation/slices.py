@@ -73,7 +73,7 @@ def error_slices(spec: DatasetSpec, table: pd.DataFrame, evaluation: Evaluation)
     return {
         name: tuple(
             _slice(evaluation.task, label, losses[members & known], seconds[members & known])
-            for label, members in [(ALL_ROWS, known), *_parts(column, rows[name])]
+            for label, members in [(ALL_ROWS, known), *parts_of(column, rows[name])]
             if (members & known).any()
         )
         for name, column in spec.columns.items()
@@ -99,7 +99,7 @@ def _seconds(evaluation: Evaluation) -> FloatArray:
     return np.asarray(named == truth, dtype=np.float64)
 
 
-def _parts(column: Column, values: pd.Series) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def parts_of(column: Column, values: pd.Series) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Name and members of each slice but `all rows`."""
     missing = values.isna().to_numpy()
     if column.dtype == "date":
