@@ -12,6 +12,7 @@ import click
 
 from ml_assets import __version__
 from ml_assets.cli.add import add
+from ml_assets.cli.card import card
 from ml_assets.cli.check import check
 from ml_assets.cli.data import data, gc
 from ml_assets.cli.inspect import env, leaderboard, status
@@ -45,7 +46,8 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (add, check, run, status, leaderboard, predict, serve, ui, quarantine, data, rebuild, gc, remove, env):
+COMMANDS = (add, check, run, status, leaderboard, card, predict, serve, ui, quarantine, data, rebuild, gc, remove, env)
+for command in COMMANDS:
     cli.add_command(command)
 
 

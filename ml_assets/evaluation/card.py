@@ -129,7 +129,7 @@ def model_card(
         kind=f"model card, version {known.version}" if known.version else "model card",
         purpose=content.purpose(spec),
         headline=content.headline(spec, winner, baseline),
-        facts=facts(winner, baseline, gap=gap, verdict=verdict, identity=known),
+        facts=facts(spec, winner, baseline, gap=gap, verdict=verdict, identity=known),
         sections=arranged,
         pictures=_pictures(arranged, plots, said),
         closing=f"Owner: {spec.owner}.",

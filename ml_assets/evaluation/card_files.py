@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from ml_assets.evaluation.card import Card
 
-FORMATS = ("html", "md", "json")
 _FILE = re.compile(r"version-(\d+)\.json")
 
 
@@ -53,7 +52,7 @@ class CardFiles:
         return sorted(int(found[1]) for name in names if (found := _FILE.fullmatch(name)))
 
     def file(self, version: int | None = None, ending: str = "html") -> Path:
-        """A version's card in one of `FORMATS`, the newest version's by default.
+        """A version's card by its ending (html, md or json), the newest version's by default.
 
         Raises:
             UserError: there is no card, or none of this version.

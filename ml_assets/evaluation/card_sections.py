@@ -10,10 +10,11 @@ from ml_assets.evaluation.card_document import Fact
 from ml_assets.evaluation.contract_tables import corrections_table
 from ml_assets.evaluation.metrics import METRICS
 from ml_assets.evaluation.optimism import OptimismGap, gap_words
+from ml_assets.evaluation.plots import score_unit
 from ml_assets.evaluation.section import Section
 from ml_assets.evaluation.slices import error_slices
 from ml_assets.evaluation.tables import Table
-from ml_assets.evaluation.wording import number, size, with_error
+from ml_assets.evaluation.wording import number, quantity, size, with_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,21 +44,31 @@ PLACED = frozenset(
 
 
 def facts(
-    winner: Evaluation, baseline: Baseline, *, gap: OptimismGap, verdict: Verdict | None, identity: Identity
+    spec: DatasetSpec,
+    winner: Evaluation,
+    baseline: Baseline,
+    *,
+    gap: OptimismGap,
+    verdict: Verdict | None,
+    identity: Identity,
 ) -> tuple[Fact, ...]:
     """What a person wants to know first, a line each."""
     label = METRICS[winner.task][winner.metric].label
-    name = content.words(winner.family)
+    name, unit = content.words(winner.family), score_unit(spec)
     found = [
         Fact("model", "Model", f"Version {identity.version}: {name}" if identity.version else name),
         Fact("verdict", "Verdict", _decision(verdict)),
         Fact(
             "score",
             f"{label[0].upper()}{label[1:]}, test rows (lower is better)",
-            with_error(winner.test_score, winner.test_standard_error),
+            quantity(with_error(winner.test_score, winner.test_standard_error), unit),
         ),
-        Fact("baseline", f"The same, always {baseline.guess}", number(baseline.test_score)),
-        Fact("optimism_gap", "Optimism gap, out of fold minus test", with_error(gap.gap, gap.standard_error)),
+        Fact("baseline", f"The same, always {baseline.guess}", quantity(number(baseline.test_score), unit)),
+        Fact(
+            "optimism_gap",
+            "Optimism gap, out of fold minus test",
+            quantity(with_error(gap.gap, gap.standard_error), unit),
+        ),
         Fact("rows", "Rows", f"{winner.train_rows:,} to train, {winner.test_rows:,} to test"),
         Fact("data", "Table", identity.table_version),
         Fact("cost", "Cost", f"{winner.predict_ms_per_1000_rows:,.1f} ms for 1000 rows, {size(winner.model_bytes)}"),
@@ -132,16 +143,13 @@ def _scores(spec: DatasetSpec, winner: Evaluation, baseline: Baseline) -> Sectio
 
 
 def _comparison(board: Leaderboard, winner: Evaluation, gap: OptimismGap) -> Section:
-    said = [content.standing(board), gap_words(winner, gap)]
-    if board.left_out:
-        said.append("Left out of the comparison:")
+    reasons = tuple((content.words(family), reason) for family, reason in board.left_out.items())
     return Section(
         "comparison",
         f"Why this model: {content.words(winner.family)}",
-        tuple(said),
-        (content.leaderboard_table(board),),
+        (content.standing(board), gap_words(winner, gap)),
+        _filled(content.leaderboard_table(board), Table("Left out of the comparison", ("Family", "Why"), reasons)),
         ("leaderboard",),
-        tuple(f"{content.words(family)}: {reason}" for family, reason in board.left_out.items()),
     )
 
 
