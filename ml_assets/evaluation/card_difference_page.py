@@ -104,7 +104,7 @@ def _scores(found: CardDifference, old: str, new: str) -> Section:
     )
     header = ("Score", f"Version {old}", f"Version {new}", "Direction", "More than chance")
     judges = {score.judged_by for score in found.scores if score.judged_by}
-    said = []
+    said = [] if rows else ["All scores are the same."]
     if judges:
         told = "; ".join(words for by, words in JUDGES.items() if by in judges)
         said.append(f"What “more than chance” goes by: {told}.")
@@ -114,7 +114,7 @@ def _scores(found: CardDifference, old: str, new: str) -> Section:
             "does; only the promotion gate compares them on rows that neither saw."
         )
     tables = (Table("Scores then and now", header, rows),) if rows else ()
-    return Section("scores", "Scores", tuple(said) if rows else ("All scores are the same.",), tables)
+    return Section("scores", "Scores", tuple(said), tables)
 
 
 def _noise(score: ScoreChange) -> str:
