@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ml_assets.evaluation.card_difference import CardDifference, Change, ScoreChange, SliceChange
 
+WHOLE_HASH, SHORT = 64, 12
 ROWS = {"cross_validated": "cross-validated", "out_of_fold": "out of fold", "test": "test rows"}
 JUDGES = {
     BY_GATE: "the promotion gate's verdict on these two",
@@ -54,8 +55,8 @@ def _noise_sentence(score: ScoreChange) -> str:
     if score.beyond_noise is None:
         return "Whether that is more than chance cannot be said."
     if score.beyond_noise:
-        return f"That is more than chance ({JUDGES[score.judged_by]})."
-    return f"That may be chance ({JUDGES[score.judged_by]})."
+        return "That is more than chance."
+    return "That may be chance."
 
 
 def _facts(found: CardDifference) -> tuple[Fact, ...]:
@@ -68,7 +69,7 @@ def _facts(found: CardDifference) -> tuple[Fact, ...]:
 def _model(document: Mapping[str, Any]) -> str:
     identity = document["identity"]
     family = identity["family"].replace("_", " ")
-    return ", ".join(part for part in (family, identity["table_version"], identity["made_at"]) if part)
+    return ", ".join(part for part in (family, f"table {identity['table_version']}", identity["made_at"]) if part)
 
 
 def _changed(found: CardDifference, old: str, new: str) -> Iterator[Section]:
@@ -94,15 +95,15 @@ def _scores(found: CardDifference, old: str, new: str) -> Section:
     rows = tuple(
         (
             f"{score.label}, {ROWS[score.rows]}",
+            {None: "not defined", True: "better", False: "worse"}[score.better],
             number(score.before),
             number(score.after),
-            {None: "not defined", True: "better", False: "worse"}[score.better],
             _noise(score),
         )
         for score in found.scores
         if score.before != score.after
     )
-    header = ("Score", f"Version {old}", f"Version {new}", "Direction", "More than chance")
+    header = ("Score", "Direction", f"Version {old}", f"Version {new}", "More than chance")
     judges = {score.judged_by for score in found.scores if score.judged_by}
     said = [] if rows else ["All scores are the same."]
     if judges:
@@ -137,14 +138,14 @@ def _slices_table(parts: list[SliceChange], old: str, new: str) -> Table:
     rows = tuple(
         (
             f"{part.column}: {part.name}",
+            "better" if part.after < part.before else "worse" if part.after > part.before else "not in both",
             number(part.before),
             number(part.after),
-            "better" if part.after < part.before else "worse" if part.after > part.before else "not in both",
             told[part.apart],
         )
         for part in parts
     )
-    header = ("Slice", f"Version {old}", f"Version {new}", "Direction", "More than chance")
+    header = ("Slice", "Direction", f"Version {old}", f"Version {new}", "More than chance")
     return Table("Errors by slice, lower is better", header, rows)
 
 
@@ -158,7 +159,8 @@ def _value(value: Any) -> str:
         return "none"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return cell(value)
+    text = cell(value)
+    return f"{text[:SHORT]}…" if len(text) == WHOLE_HASH else text
 
 
 def _unchanged(found: CardDifference) -> Iterator[Section]:
