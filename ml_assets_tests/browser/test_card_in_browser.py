@@ -26,6 +26,7 @@ SMALLEST_TEXT = 12.0
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: install Debian's package chromium"),
 ]
 
@@ -71,7 +72,6 @@ def opened(browser: Browser, stem: Path, width: int) -> tuple[Page, list[str]]:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.timeout(300)
 def test_a_page_fits_the_screen_loads_nothing_and_leads_to_its_parts(browser: Browser, stem: Path, width: int) -> None:
     page, asked = opened(browser, stem, width)
     assert [address for address in asked if not address.startswith("data:")] == [stem.with_suffix(".html").as_uri()]
@@ -90,7 +90,6 @@ def test_a_page_fits_the_screen_loads_nothing_and_leads_to_its_parts(browser: Br
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.timeout(300)
 def test_axe_finds_nothing_serious(browser: Browser, stem: Path, width: int) -> None:
     page, _ = opened(browser, stem, width)
     page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true })")
@@ -102,7 +101,6 @@ def test_axe_finds_nothing_serious(browser: Browser, stem: Path, width: int) -> 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("card", CARDS)
-@pytest.mark.timeout(300)
 def test_a_card_says_its_figures_and_shows_its_plots(browser: Browser, reports: Path, card: str, width: int) -> None:
     page, _ = opened(browser, reports / card, width)
     content = json.loads((reports / card).with_suffix(".json").read_text())
@@ -130,7 +128,6 @@ def told(head: dict[str, Any]) -> tuple[str, ...]:
     return (f"{head['rows']:,} rows", write(head["model"]), write(head["baseline"]))
 
 
-@pytest.mark.timeout(300)
 def test_a_wide_table_scrolls_in_its_box_by_keyboard(browser: Browser, reports: Path) -> None:
     page, _ = opened(browser, reports / "boston_housing/cards/version-1", 390)
     boxes = page.locator(".scroll").evaluate_all(
@@ -146,7 +143,6 @@ def test_a_wide_table_scrolls_in_its_box_by_keyboard(browser: Browser, reports: 
     page.close()
 
 
-@pytest.mark.timeout(300)
 def test_nothing_is_cut_off_in_print(browser: Browser, reports: Path) -> None:
     page, _ = opened(browser, reports / "boston_housing/cards/version-1", 720)
     page.emulate_media(media="print")
