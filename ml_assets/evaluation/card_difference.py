@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ml_assets.errors import IntegrityError
+from ml_assets.errors import IntegrityError, UserError
 from ml_assets.evaluation.card_document import FORMAT
 from ml_assets.evaluation.documents import as_float
 from ml_assets.evaluation.significance import corrected_paired_t
@@ -104,14 +104,18 @@ def difference(before: Document, after: Document) -> CardDifference:
 
     Raises:
         IntegrityError: one of them is no card of this form.
-        ValueError: they are about different tasks or datasets.
+        UserError: they are about different tasks or datasets.
     """
     for document in (before, after):
         if document.get("format") != FORMAT or "figures" not in document:
             raise IntegrityError("one of the two cards has another form than this program writes; make it again")
     old, new = before["figures"], after["figures"]
     if (before["identity"]["dataset"], old["task"]) != (after["identity"]["dataset"], new["task"]):
-        raise ValueError("cards of different datasets or tasks cannot be compared")
+        raise UserError(
+            f"{after['identity']['dataset']}: version {before['identity']['version']} is a {old['task']} of "
+            f"{before['identity']['dataset']}, version {after['identity']['version']} a {new['task']}; their scores "
+            "cannot be compared"
+        )
     whose, whose_now = before["identity"], after["identity"]
     settings = changes(old["settings"], new["settings"])
     libraries = changes(whose["libraries"], whose_now["libraries"])

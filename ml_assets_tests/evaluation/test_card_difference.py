@@ -134,7 +134,7 @@ def test_hostile_words_of_a_card_stay_text_on_the_page(iris: World) -> None:
 
 def test_cards_that_cannot_be_compared_are_refused(iris: World, california: World) -> None:
     flowers, homes = two_cards(iris)[0], two_cards(california)[0]
-    with pytest.raises(ValueError, match="different datasets"):
+    with pytest.raises(UserError, match="cannot be compared"):
         difference(flowers, homes)
     with pytest.raises(IntegrityError, match="another form"):
         difference({**flowers, "format": 99}, flowers)
