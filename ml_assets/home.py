@@ -65,7 +65,7 @@ class Home:
 
     @property
     def reports(self) -> Path:
-        """`reports/<dataset>/model_card.html` and what else a person reads."""
+        """`reports/<dataset>/model_card.html`, `cards/` with one of each version, and what else a person reads."""
         return self.data / "reports"
 
     @property

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ml_assets.assets.card import build_model_card
 from ml_assets.assets.delivery import build_deployment, build_registered_model, build_serving_probe
-from ml_assets.assets.evaluation import build_comparison, build_evaluation, build_model_card
+from ml_assets.assets.evaluation import build_comparison, build_evaluation
 from ml_assets.assets.features import build_features
 from ml_assets.assets.ingestion import build_raw_table
 from ml_assets.assets.monitoring import (
@@ -37,9 +38,9 @@ ROOMS = (
     build_model,
     build_evaluation,
     build_comparison,
-    build_model_card,
     build_registered_model,
     build_deployment,
+    build_model_card,
     build_serving_probe,
     build_monitoring_baseline,
     build_live_window,

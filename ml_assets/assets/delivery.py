@@ -1,4 +1,4 @@
-"""Rooms 11 to 13: the registered version, the promotion verdict, and whether the server answers with the champion."""
+"""Rooms 10, 11 and 13: the registered version, the promotion verdict, whether the server has the champion."""
 
 from collections.abc import Iterator
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Rooms 8 to 10: each family's scores, the leaderboard over them, and the page a person reads."""
+"""Rooms 8 and 9: each family's scores, and the leaderboard over them. The page a person reads is `card`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ml_assets import __version__
-from ml_assets.artifacts import write_atomically
 from ml_assets.assets.metadata import plot, plots, table
-from ml_assets.assets.policy import contract_version, decision_version, families_of, limits_version, of, policy
-from ml_assets.assets.training import left_out_metadata, trial_records
-from ml_assets.assets.types import Card, DataFrame, Evaluation, FittedModel, Leaderboard, LeftOut, SearchResult
+from ml_assets.assets.policy import decision_version, families_of, limits_version, of, policy
+from ml_assets.assets.training import left_out_metadata
+from ml_assets.assets.types import DataFrame, Evaluation, FittedModel, Leaderboard, LeftOut, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import TrainingError
 from ml_assets.home import Home
@@ -233,65 +231,3 @@ def scored(evaluations: Mapping[str, Evaluation | LeftOut]) -> tuple[dict[str, E
 
     ranked = {family: made for family, made in evaluations.items() if not isinstance(made, NoModel)}
     return ranked, {family: made.reason for family, made in evaluations.items() if isinstance(made, NoModel)}
-
-
-def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
-    """The asset `model_card`."""
-
-    @dg.asset(
-        **policy(spec, "evaluation", kinds={"html", "matplotlib"}, version=contract_version(spec)),
-        ins={
-            "clean_table": of(spec, "clean_table"),
-            "splits": of(spec, "splits"),
-            "tuned_params": families_of(spec, "tuned_params"),
-            "evaluations": families_of(spec, "evaluation"),
-            "comparison": of(spec, "comparison"),
-        },
-    )
-    def model_card(
-        context: dg.AssetExecutionContext,
-        clean_table: DataFrame,
-        splits: DataFrame,
-        tuned_params: dict[str, SearchResult | LeftOut],
-        evaluations: dict[str, Evaluation | LeftOut],
-        comparison: Leaderboard,
-        tracking: Tracking,
-    ) -> dg.MaterializeResult[Card]:
-        """The page a person reads about the winner: what it predicts, how well, on what data, with what limits."""
-        from ml_assets.evaluation.baseline import baseline
-        from ml_assets.evaluation.card import model_card as make_card
-        from ml_assets.evaluation.plots import card_plots
-
-        give_way()
-        guess = baseline(spec, clean_table, splits)
-        ranked, _ = scored(evaluations)
-        winner = ranked[comparison.winner]
-        trials = [record for result in tuned_params.values() for record in trial_records(result)]
-        card = make_card(
-            spec,
-            comparison,
-            ranked,
-            table=clean_table,
-            plots=card_plots(spec, clean_table, comparison, winner, trials=trials, baseline=guess),
-            lineage={
-                "Table": _table_version(spec, winner),
-                "Dagster run": context.run.run_id,
-                "ml_assets version": __version__,
-            },
-            baseline=guess,
-        )
-        page = Home.current().reports / spec.name / "model_card.html"
-        write_atomically(page, card.html.encode())
-        with tracking.parent_run(context, spec.name) as run:
-            run.log_file("model_card.html", card.html.encode())
-        metadata = {"page": dg.MetadataValue.path(str(page)), "mlflow_run": dg.MetadataValue.url(run.url)}
-        return dg.MaterializeResult(value=card, metadata=metadata)
-
-    return model_card
-
-
-def _table_version(spec: DatasetSpec, winner: Evaluation) -> str:
-    from ml_assets.datasets.state import table_versions
-
-    version = table_versions(Home.current(), spec.name).origin_of(winner.data_hash)
-    return version.label if version is not None else "no version that is kept"

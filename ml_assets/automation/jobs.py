@@ -24,12 +24,12 @@ def build_jobs(datasets: Sequence[str]) -> list[dg.UnresolvedAssetJobDefinition]
             "The search for each family's best setting, and what it needs.",
         ),
         "model_comparison": (
-            selections.upto(names, "model_card"),
-            "Models of all families, their evaluation, leaderboard and model card.",
+            selections.upto(names, "comparison"),
+            "Models of all families, their evaluation and leaderboard.",
         ),
         "model_deployment": (
-            selections.upto(names, "deployment", "serving_probe"),
-            "The registered winner and the promotion verdict, and what they need.",
+            selections.upto(names, "deployment", "model_card", "serving_probe"),
+            "The registered winner, the promotion verdict and the model card, and what they need.",
         ),
         "monitoring": (
             selections.monitoring(names),

@@ -19,12 +19,12 @@ TRAINING = (
     "model",
     "evaluation",
     "comparison",
-    "model_card",
     "registered_model",
     "deployment",
+    "model_card",
     "monitoring_baseline",
 )
-"""Assets from the raw table to the promotion verdict, and the baseline that monitoring compares with."""
+"""Assets from the raw table to the promotion verdict and the card, and the baseline that monitoring compares with."""
 
 
 def keys(dataset: str, assets: Sequence[str]) -> list[dg.AssetKey]:

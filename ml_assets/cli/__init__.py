@@ -12,6 +12,7 @@ import click
 
 from ml_assets import __version__
 from ml_assets.cli.add import add
+from ml_assets.cli.card import card
 from ml_assets.cli.check import check
 from ml_assets.cli.data import data, gc
 from ml_assets.cli.inspect import env, leaderboard, status
@@ -46,12 +47,13 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (
+COMMANDS = (
     add,
     check,
     run,
     status,
     leaderboard,
+    card,
     predict,
     serve,
     ui,
@@ -62,7 +64,8 @@ for command in (
     gc,
     remove,
     env,
-):
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

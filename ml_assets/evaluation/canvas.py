@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-WIDTH = 5.4
-DOTS_PER_INCH = 130
+WIDTH = 4.8
+"""Inches: narrow, so that a phone shows the labels in a size that can be read."""
+DOTS_PER_INCH = 146.25
 BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
 SERIES = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")

@@ -1,20 +1,20 @@
-"""The model card, one self-contained HTML page; its words are in `card_content` and `card_data`, its looks in `.j2`."""
+"""The model card of a dataset's winner, put together and written; its parts are in `card_sections` and below it."""
 
 from __future__ import annotations
 
-import base64
-import struct
-from dataclasses import dataclass
-from importlib import resources
-from typing import TYPE_CHECKING
-
-from jinja2 import Environment, StrictUndefined, Template
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from ml_assets.errors import IntegrityError
 from ml_assets.evaluation import card_content as content
-from ml_assets.evaluation import card_data
-from ml_assets.evaluation.contract_tables import corrections_table
-from ml_assets.evaluation.slices import error_slices
+from ml_assets.evaluation.card_document import CardDocument, Picture, PlotWords, placed
+from ml_assets.evaluation.card_figures import card_figures
+from ml_assets.evaluation.card_html import html_page
+from ml_assets.evaluation.card_markdown import markdown_page
+from ml_assets.evaluation.card_sections import ORDER, PLACED, facts, own_sections, with_pictures
+from ml_assets.evaluation.optimism import optimism_gap
+from ml_assets.evaluation.plot_words import plot_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,78 +24,53 @@ if TYPE_CHECKING:
 
     from ml_assets.datasets.spec import DatasetSpec
     from ml_assets.evaluation.baseline import Baseline
+    from ml_assets.evaluation.card_document import Identity
     from ml_assets.evaluation.comparison import Leaderboard
+    from ml_assets.evaluation.gate import Verdict
     from ml_assets.evaluation.record import Evaluation
+    from ml_assets.evaluation.search_plots import Trials
+    from ml_assets.evaluation.section import Section
 
-FILE = "model_card.html"
-
-PLOT_WORDS: Mapping[str, tuple[str, str]] = {
-    "leaderboard": ("Scores of the families", "One dot a family with its standard error, best on top."),
-    "residuals": (
-        "Errors on the test rows",
-        "Left, actual against predicted values: a perfect model is on the line. Right, the errors by size.",
-    ),
-    "confusion_matrix": (
-        "Right and wrong answers on the test rows",
-        "Rows of the table are actual classes, columns are answers; right answers are on the diagonal.",
-    ),
-    "calibration": (
-        "Whether answers mean what they say",
-        "Where the dots are on the dashed line, the model is neither too sure nor too hesitant.",
-    ),
-    "importances": (
-        "What the answers depend on",
-        "How much worse the score on test rows gets when one column is shuffled.",
-    ),
-    "search": (
-        "The search for settings",
-        "Each dot is one trial; the lines are the best so far of each family.",
-    ),
-    "parameters": (
-        "What made the difference",
-        "What each parameter counts in telling good trials from all: the winner's, or those of its weightiest member.",
-    ),
-    "learning_curve": ("The winner's search", "Each dot is one trial; the line is the best so far."),
-    "target_distribution": ("The target", "How often each value of the target occurs in the data."),
-    "feature_distributions": ("The features", "How often each value of a feature occurs in the data."),
-    "correlation": ("Correlations", "Rank correlation between the numeric columns, from -1 to 1."),
-}
-RESULT_PLOTS = ("residuals", "confusion_matrix", "calibration", "importances")
-DATA_PLOTS = ("target_distribution", "feature_distributions", "correlation")
-SEARCH_PLOTS = ("search", "learning_curve", "parameters")
+STEM = "model_card"
 
 
 @dataclass(frozen=True)
 class Card:
-    """A page that needs nothing but itself."""
+    """A model card as it is kept: a page that needs nothing but itself, text, and figures.
+
+    Cards of older versions of the program have no Markdown and no JSON; theirs are empty.
+    """
 
     html: str
+    markdown: str = ""
+    json: str = ""
+
+    @classmethod
+    def of(cls, document: CardDocument) -> Card:
+        """A document written in all three."""
+        figures = json.dumps(document.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return cls(html_page(document), markdown_page(document), figures)
+
+    def files(self) -> dict[str, str]:
+        """What is there, by ending."""
+        parts = {"html": self.html, "md": self.markdown, "json": self.json}
+        return {ending: text for ending, text in parts.items() if text}
 
     def save(self, folder: Path) -> None:
-        """Write `model_card.html`."""
-        (folder / FILE).write_text(self.html, encoding="utf-8")
+        """Write `model_card.html`, `.md` and `.json`."""
+        for ending, text in self.files().items():
+            (folder / f"{STEM}.{ending}").write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Card:
-        """Read `model_card.html`."""
+        """Read what `save` wrote."""
+        page = folder / f"{STEM}.html"
         try:
-            return cls((folder / FILE).read_text(encoding="utf-8"))
+            html = page.read_text(encoding="utf-8")
+            others = [folder / f"{STEM}.{ending}" for ending in ("md", "json")]
+            return cls(html, *(file.read_text(encoding="utf-8") if file.exists() else "" for file in others))
         except OSError as error:
-            raise IntegrityError(
-                f"{folder / FILE} cannot be read ({error}); materialize the model card again"
-            ) from error
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An embedded plot with the words around it."""
-
-    title: str
-    caption: str
-    alt: str
-    address: str
-    width: int
-    height: int
+            raise IntegrityError(f"{page} cannot be read ({error}); materialize the model card again") from error
 
 
 def model_card(
@@ -105,9 +80,14 @@ def model_card(
     *,
     table: pd.DataFrame,
     plots: Mapping[str, bytes],
-    lineage: Mapping[str, str],
+    identity: Identity,
     baseline: Baseline,
-) -> Card:
+    trials: Trials | None = None,
+    verdict: Verdict | None = None,
+    sections: Sequence[Section] = (),
+    words: Mapping[str, PlotWords] | None = None,
+    figures: Mapping[str, Any] | None = None,
+) -> CardDocument:
     """The card of a dataset's winner.
 
     Args:
@@ -115,71 +95,63 @@ def model_card(
         leaderboard: of the families.
         evaluations: by family; the winner's is what the card is about.
         table: the clean table, for the quirks in it and the errors by slice of its sensitive columns.
-        plots: PNG bytes by name, as `plots.card_plots` makes them; unknown names come last.
-        lineage: what the model came from, label to value, such as run, version and hashes.
+        plots: PNG bytes by name: those of `plots.card_plots`, and those that `sections` name.
+        identity: which version it is and what it came from; what the evaluation knows is filled in.
         baseline: the simplest guess on the same folds and rows.
+        trials: of the search, for the words of its plot.
+        verdict: of the promotion gate.
+        sections: made elsewhere. One of a known key (`verdict`, `scores`, `slices`, `intervals`, `explanations`, …)
+            takes that place, others go before the lineage.
+        words: what is said with plots that `sections` name; without it a plot is told by its section's first sentence.
+        figures: more numbers for the JSON document. `score_intervals`, a mapping of a metric of the test rows to
+            `[low, high]`, lets a difference of two versions say what is beyond noise.
     """
     winner = evaluations[leaderboard.winner]
-    known = {*RESULT_PLOTS, *DATA_PLOTS, *SEARCH_PLOTS, "leaderboard"}
-    other = [name for name in plots if name not in known]
-    page = _template().render(
-        spec=spec,
-        words=content.words,
-        winner=winner,
+    known, gap = _filled_in(identity, winner), optimism_gap(winner)
+    named = {name for section in sections for name in section.pictures}
+    other = [name for name in plots if name not in PLACED | named]
+    own = own_sections(
+        spec,
+        leaderboard,
+        winner,
+        table=table,
+        baseline=baseline,
+        gap=gap,
+        verdict=verdict,
+        identity=known,
+        other_plots=other,
+    )
+    arranged = with_pictures(placed(list(own), sections, order=ORDER, before="lineage"), plots)
+    numbers = card_figures(spec, leaderboard, winner, baseline, table=table, gap=gap, verdict=verdict)
+    said = plot_words(spec, table, leaderboard, winner, trials=trials, baseline=baseline) | dict(words or {})
+    return CardDocument(
+        title=spec.title,
+        kind=f"model card, version {known.version}" if known.version else "model card",
         purpose=content.purpose(spec),
         headline=content.headline(spec, winner, baseline),
-        standing=content.standing(leaderboard),
-        result=content.result_table(winner, baseline),
-        scores=content.scores_table(spec, winner, baseline),
-        answering=content.answering(spec, winner),
-        costs=content.costs_table(winner),
-        families=content.leaderboard_table(leaderboard),
-        left_out=leaderboard.left_out,
-        columns=content.columns_table(spec),
-        sensitive=content.sensitive_table(spec),
-        slices=card_data.slices(spec, error_slices(spec, table, winner), metric=winner.metric),
-        duplicates=card_data.duplicates_sentence(spec, table),
-        caps=card_data.caps(spec, table),
-        corrections=corrections_table(spec),
-        limits=content.limits(spec, winner),
-        params=content.pairs_table("Settings of the winner", content.flat(winner.params), ("Setting", "Value")),
-        lineage=content.pairs_table("Where it came from", _whole_lineage(lineage, winner), ("What", "Value")),
-        leaderboard_pictures=_pictures(plots, ["leaderboard"], spec),
-        result_pictures=_pictures(plots, RESULT_PLOTS, spec),
-        data_pictures=_pictures(plots, DATA_PLOTS, spec),
-        search_pictures=_pictures(plots, [*SEARCH_PLOTS, *other], spec),
-    )
-    return Card(page)
-
-
-def _whole_lineage(lineage: Mapping[str, str], winner: Evaluation) -> dict[str, str]:
-    """What the caller knows, then the hashes that the evaluation carries."""
-    hashes = {
-        "Model, SHA-256": winner.model_sha256,
-        "Data, hash": winner.data_hash,
-        "Splits, hash": winner.splits_hash,
-    }
-    return {**lineage, **{label: value for label, value in hashes.items() if value not in lineage.values()}}
-
-
-def _pictures(plots: Mapping[str, bytes], names: Sequence[str], spec: DatasetSpec) -> list[Picture]:
-    return [_picture(name, plots[name], spec) for name in names if name in plots]
-
-
-def _picture(name: str, png: bytes, spec: DatasetSpec) -> Picture:
-    title, caption = PLOT_WORDS.get(name, (content.words(name).capitalize(), ""))
-    width, height = struct.unpack(">II", png[16:24])
-    return Picture(
-        title=title,
-        caption=caption,
-        alt=f"Plot for {spec.title}: {title.lower()}. {caption}".strip(),
-        address="data:image/png;base64," + base64.b64encode(png).decode("ascii"),
-        width=width,
-        height=height,
+        facts=facts(spec, winner, baseline, gap=gap, verdict=verdict, identity=known),
+        sections=arranged,
+        pictures=_pictures(arranged, plots, said),
+        closing=f"Owner: {spec.owner}.",
+        identity=known,
+        figures={**numbers, **(figures or {})},
     )
 
 
-def _template() -> Template:
-    source = resources.files("ml_assets.evaluation").joinpath("card.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(source)
+def _filled_in(identity: Identity, winner: Evaluation) -> Identity:
+    known = {name: getattr(winner, name) for name in ("model_sha256", "data_hash", "splits_hash")}
+    return replace(identity, **{name: value for name, value in known.items() if not getattr(identity, name)})
+
+
+def _pictures(
+    sections: Sequence[Section], plots: Mapping[str, bytes], words: Mapping[str, PlotWords]
+) -> dict[str, Picture]:
+    """The plots that sections show, in their order."""
+    made = {}
+    for section in sections:
+        plain = section.paragraphs[0] if section.paragraphs else ""
+        for name in section.pictures:
+            if name in plots:
+                said = words.get(name) or PlotWords(content.words(name).capitalize(), says=plain)
+                made[name] = Picture(name, said, plots[name])
+    return made

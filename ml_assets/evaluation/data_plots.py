@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 GRID_COLUMNS = 3
 MOST_LEVELS = 8
-TWO_DECIMALS = 9
+TWO_DECIMALS = 7
 ANNOTATED = 14
 LARGEST = 1e30
 """Numbers beyond it are drawn there: axes cannot be drawn to the end of floating point."""

@@ -64,10 +64,15 @@ def learning_curve_plot(spec: DatasetSpec, trials: Trials, *, family: str, metri
 
 def parameters_plot(trials: Trials, *, family: str) -> dict[str, bytes]:
     """`parameters`: which parameters of a family made the difference; nothing where its trials cannot tell."""
+    shares = parameter_shares(trials, family=family)
+    return {"parameters": parameters(shares, family=family)} if shares else {}
+
+
+def parameter_shares(trials: Trials, *, family: str) -> dict[str, float]:
+    """What each parameter of a family counts, by its completed trials, as `parameter_importances` has it."""
     records = trials.to_dict("records") if isinstance(trials, pd.DataFrame) else trials
     complete = [(t["params"], t["score"]) for t in records if t["family"] == family and t["state"] == "COMPLETE"]
-    shares = parameter_importances(complete)
-    return {"parameters": parameters(shares, family=family)} if shares else {}
+    return parameter_importances(complete)
 
 
 def leaderboard_plot(spec: DatasetSpec, board: Leaderboard, baseline: Baseline | None = None) -> dict[str, bytes]:

@@ -14,7 +14,8 @@ class Section:
     Attributes:
         key: short name, the anchor in a page and the key in JSON; the same for every dataset and version.
         title: the heading.
-        paragraphs: plain sentences, the most important first.
+        paragraphs: plain sentences, the most important first; what is between backticks is a command or a name.
+        points: sentences of equal weight after them, read as a list.
         tables: none of them without rows.
         pictures: names of plots that belong here.
     """
@@ -24,3 +25,4 @@ class Section:
     paragraphs: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     pictures: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()

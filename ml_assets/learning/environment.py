@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+from ml_assets.home import CHECKOUT
+
+LOCK = "requirements.lock"
 LIBRARIES = ("numpy", "scipy", "pandas", "polars", "scikit-learn", "xgboost", "joblib")
 
 
@@ -23,3 +27,9 @@ def differences(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[st
     """What differs by name, as (then, now); "none" stands for what is not there."""
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     return {name: (then.get(name, "none"), now.get(name, "none")) for name in names}
+
+
+def lock_sha256() -> str:
+    """SHA-256 of the checkout's lock file; empty for an installed package, which has none."""
+    file = CHECKOUT / LOCK
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""

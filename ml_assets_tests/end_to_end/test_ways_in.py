@@ -87,7 +87,7 @@ def test_workspace_file_loads(new_home: Path) -> None:
     ("job", "last"),
     [
         ("hyperparameter_tuning", "iris/tuned_params/xgboost"),
-        ("model_comparison", "iris/model_card"),
+        ("model_comparison", "iris/comparison"),
         ("model_deployment", "iris/deployment"),
         ("ml_pipeline", "iris/retrain_decision"),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from functools import cache
@@ -17,9 +18,14 @@ from ml_assets.errors import IntegrityError
 from ml_assets.evaluation.card import Card, model_card
 from ml_assets.evaluation.card_content import columns_table, flat, limits
 from ml_assets.evaluation.card_data import duplicates_sentence
+from ml_assets.evaluation.card_document import CardDocument, Identity, PlotWords
+from ml_assets.evaluation.card_sections import ORDER
 from ml_assets.evaluation.decisions import cost_matrix
 from ml_assets.evaluation.plots import card_plots
+from ml_assets.evaluation.section import Section
+from ml_assets.evaluation.tables import Table
 from ml_assets.evaluation.temperature import Temperature
+from ml_assets.evaluation.wording import number
 from ml_assets_tests.canonical import canonical
 
 if TYPE_CHECKING:
@@ -65,22 +71,21 @@ def card_of(world: World) -> Card:
         trials=world.trials,
         baseline=world.baseline,
     )
-    return model_card(
-        world.spec,
-        world.board,
-        world.evaluations,
-        table=world.table,
-        plots=plots,
-        lineage={"Dagster run": "run-123"},
-        baseline=world.baseline,
-    )
+    return Card.of(document_of(world, plots=plots))
+
+
+def document_of(world: World, **given: object) -> CardDocument:
+    """The document of a world's winner."""
+    identity = Identity(world.spec.name, world.board.winner, version="3", run="run-123")
+    arguments = {"plots": {}, "identity": identity, "baseline": world.baseline, "trials": world.trials}
+    return model_card(world.spec, world.board, world.evaluations, table=world.table, **{**arguments, **given})
 
 
 def data_section(name: str) -> str:
     """The card of a built-in dataset whose model always answers the same, from the data on."""
     constant = DummyRegressor() if canonical(name)[0].task is Task.REGRESSION else DummyClassifier(strategy="prior")
     html = card_of(canonical_world(name, {"constant": constant})).html
-    return html[html.index('<h2 id="data">') :]
+    return html[html.index('<section id="data">') :]
 
 
 def test_the_card_says_what_a_manager_and_an_engineer_need(california: World) -> None:
@@ -88,7 +93,7 @@ def test_the_card_says_what_a_manager_and_an_engineer_need(california: World) ->
     for expected in (
         "What it predicts: median value of the homes of a district (a number, in USD), from 8 columns",
         "On 400 rows that it had never seen, half of its answers were within",
-        "The model: hist gradient boosting",
+        "Why this model: hist gradient boosting",
         "stands for where people live",
         "Values are capped at 500 001 USD.",
         "public domain",
@@ -132,7 +137,7 @@ def test_the_card_is_one_accessible_page_without_network(name: str, request: pyt
 def test_the_card_shows_errors_by_quarter_of_a_sensitive_column_with_the_contracts_reason(boston: World) -> None:
     text = Outline(card_of(boston).html).text
     assert "Errors by sensitive column" in text
-    assert "Kept from the model: built from the share of Black residents" in text
+    assert "b is kept from the model: built from the share of Black residents" in text
     assert "all rows" in text
     assert text.count("over 3") >= 3
     assert re.search(r"The error is largest for “.+”, \d\.\d times that of “.+”, where it is smallest; their", text)
@@ -214,15 +219,20 @@ def test_hostile_names_stay_text(iris: World, changed: Callable[..., Evaluation]
     winner = changed(iris.evaluations["linear"], params={SCRIPT: SCRIPT})
     board = changed(iris.board, left_out={SCRIPT: SCRIPT})
     png = card_plots(iris.spec, iris.table, iris.board, winner)["leaderboard"]
-    card = model_card(
-        spec,
-        board,
-        {"linear": winner},
-        table=iris.table.assign(**{SCRIPT: 1.0, "s": np.arange(150.0) % 7, "y": SCRIPT}),
-        plots={'"><script>': png},
-        lineage={SCRIPT: SCRIPT},
-        baseline=iris.baseline,
+    hostile = Section(SCRIPT, SCRIPT, (SCRIPT,), (Table(SCRIPT, (SCRIPT,), ((SCRIPT,),)),), points=(SCRIPT,))
+    card = Card.of(
+        model_card(
+            spec,
+            board,
+            {"linear": winner},
+            table=iris.table.assign(**{SCRIPT: 1.0, "s": np.arange(150.0) % 7, "y": SCRIPT}),
+            plots={'"><script>': png},
+            identity=Identity("x", "linear", version="1", run=SCRIPT, libraries={SCRIPT: SCRIPT}),
+            baseline=iris.baseline,
+            sections=[hostile],
+        )
     )
+    assert "<script" not in card.markdown
     page = Outline(card.html)
     assert "script" not in page.tags
     assert len(page.images) == 1
@@ -234,6 +244,9 @@ def test_a_card_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     card.save(tmp_path)
     assert (tmp_path / "model_card.html").is_file()
     assert Card.load(tmp_path) == card
+    whole = Card("<p>x</p>", "# x\n", "{}\n")
+    whole.save(tmp_path)
+    assert Card.load(tmp_path) == whole
     with pytest.raises(IntegrityError, match="materialize the model card again"):
         Card.load(tmp_path / "missing")
 
@@ -272,3 +285,72 @@ def test_the_card_of_a_plain_classifier_says_nothing_of_costs_or_weights(iris: W
 def test_settings_inside_others_are_shown_under_their_path() -> None:
     settings = {"weights": {"linear": 0.25, "svm": 0.75}, "members": {"svm": {"C": 1.0}}, "seed": 3}
     assert flat(settings) == {"weights › linear": 0.25, "weights › svm": 0.75, "members › svm › C": 1.0, "seed": 3}
+
+
+def test_the_document_tells_its_figures_as_numbers_that_the_page_says(california: World) -> None:
+    content = json.loads(card_of(california).json)
+    text = Outline(card_of(california).html).text
+    head = content["figures"]["headline"]
+    assert (head["metric"], head["rows"]) == ("median_absolute_error", 400)
+    for value in (head["model"], head["baseline"]):
+        assert f"within {number(value, 3)} USD" in text
+    winner = california.evaluations[california.board.winner]
+    assert content["figures"]["scores"]["rmse"]["test"] == winner.test_score
+    assert content["figures"]["primary"]["fold_scores"] == list(winner.fold_scores)
+    assert content["figures"]["leaderboard"][0]["family"] == winner.family
+    assert content["identity"]["data_hash"] == "d" * 64
+    assert content["sections"][0]["key"] == "data"
+    assert {part["name"] for part in content["figures"]["slices"]["coast"]} == {"all rows", "north & bay", "south"}
+
+
+def test_sections_made_elsewhere_take_their_place_and_unknown_ones_go_before_the_lineage(iris: World) -> None:
+    png = card_plots(iris.spec, iris.table, iris.board, iris.evaluations["linear"])["leaderboard"]
+    given = [
+        Section("fairness_of_words", "Something new", ("New.",), pictures=("bees",)),
+        Section("scores", "Scores from elsewhere", ("Better told.",)),
+        Section("intervals", "Intervals", ("They hold.",)),
+        Section("verdict", "The verdict", ("It stays.",)),
+    ]
+    bees = PlotWords("Bees", "A swarm.", "Income adds 3")
+    document = document_of(iris, sections=given, plots={"bees": png}, words={"bees": bees}, figures={"extra": 1.5})
+    keys = [section.key for section in document.sections]
+    known = [key for key in keys if key in ORDER]
+    assert known == sorted(known, key=ORDER.index)
+    assert keys.index("fairness_of_words") == keys.index("lineage") - 1
+    assert {"verdict", "intervals"} <= set(keys)
+    html = Card.of(document).html
+    assert "Scores from elsewhere" in html
+    assert "How well it does" not in html
+    assert 'alt="Bees. Income adds 3"' in html
+    assert document.to_dict()["figures"]["extra"] == 1.5
+
+
+def test_a_plot_of_a_given_section_is_told_by_its_first_sentence_where_nothing_else_is_said(iris: World) -> None:
+    png = card_plots(iris.spec, iris.table, iris.board, iris.evaluations["linear"])["leaderboard"]
+    given = Section("intervals", "Intervals", ("They hold 91 of 100 rows.",), pictures=("coverage_by_size",))
+    document = document_of(iris, sections=[given], plots={"coverage_by_size": png})
+    assert document.pictures["coverage_by_size"].alt == "Coverage by size. They hold 91 of 100 rows"
+
+
+def test_alternative_texts_say_what_the_plots_show(iris: World, california: World) -> None:
+    flowers, homes = Outline(card_of(iris).html).images, Outline(card_of(california).html).images
+    assert any("30 of 30 answers are right: " in str(image["alt"]) for image in flowers)
+    assert any("Of 400 answers half are within" in str(image["alt"]) for image in homes)
+    assert all(re.search(r"\d", str(image["alt"])) for image in [*flowers, *homes])
+
+
+def test_the_markdown_has_the_same_sections_tables_and_words(california: World) -> None:
+    document, card = document_of(california), card_of(california)
+    for section in json.loads(card.json)["sections"]:
+        assert f"## {section['title']}" in card.markdown
+    assert document.headline in card.markdown
+    assert "| linear | " in card.markdown
+    assert "`ml-assets rebuild california_housing --model 3`" in card.markdown
+    assert "data:image" not in card.markdown
+
+
+def test_the_contents_name_every_section(iris: World) -> None:
+    html = card_of(iris).html
+    wanted = re.findall(r'<section id="([^"]+)">', html)
+    assert wanted[0] == "data"
+    assert re.findall(r'<a href="#([^"]+)">', html) == wanted

@@ -22,7 +22,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = {
     name: (CHECKOUT / name).read_text(encoding="utf-8")
-    for name in ("README.md", "CONTRIBUTING.md", "docs/data.md", "docs/models.md")
+    for name in ("README.md", "CONTRIBUTING.md", "docs/data.md", "docs/model_card.md", "docs/models.md")
 }
 
 

@@ -52,7 +52,7 @@ def test_wheel_contains_every_module_contract_and_template(contents: set[str]) -
         for pattern in ("*.py", "*.yaml", "*.json", "*.j2", "py.typed")
         for file in (CHECKOUT / "ml_assets").rglob(pattern)
     }
-    assert "ml_assets/evaluation/card.html.j2" in wanted
+    assert "ml_assets/evaluation/page.html.j2" in wanted
     assert "ml_assets/datasets/iris.yaml" in wanted
     assert wanted - contents == set()
 

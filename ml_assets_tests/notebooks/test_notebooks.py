@@ -11,15 +11,18 @@ import nbformat
 import polars as pl
 import pytest
 
+from ml_assets.artifacts import ArtifactStore
 from ml_assets.datasets.contracts import load_contract
 from ml_assets.datasets.profiles.profiling import profile
 from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.evaluation.comparison import Leaderboard
 from ml_assets.notebook_runs import notebook_file, page, pictures, run_notebook
 from ml_assets.validation.outcomes import check_names
 from ml_assets_tests.canonical import canonical
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 EXPLORE, PROFILE = notebook_file("explore_data.ipynb"), notebook_file("data_profile.ipynb")
+COMPARE = notebook_file("compare_models.ipynb")
 SCRIPT = "<script>alert('x')</script>"
 
 Cells = dict[str, nbformat.NotebookNode]
@@ -62,7 +65,7 @@ def profile_page(spec: DatasetSpec, folder: Path, raw: pl.DataFrame, previous: p
 
 def test_notebooks_are_committed_without_outputs_and_with_parameters() -> None:
     notebooks = [nbformat.read(file, as_version=4) for file in NOTEBOOKS.glob("*.ipynb")]
-    assert len(notebooks) == 2
+    assert len(notebooks) == 3
     for notebook in notebooks:
         cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
         assert not any(cell.outputs or cell.execution_count for cell in cells)
@@ -168,3 +171,33 @@ def test_the_page_of_a_table_of_every_type_with_gaps_and_hostile_names_holds_the
     assert "5 of 6 columns lack values" in html
     assert html.count("data:image/png;base64,") == 5
     assert "2026-01-01" in html
+
+
+def test_compare_models_shows_differences_gaps_and_two_models_of_a_trained_dataset(
+    iris_run: tuple[Path, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ML_ASSETS_HOME", str(iris_run[0]))
+    monkeypatch.setenv("PYTHONWARNINGS", "error:::ml_assets")
+    ran = run_notebook(COMPARE, {"dataset": "iris", "second": "knn"})
+    cells = by_id(ran)
+    winner = load_leaderboard(iris_run[0]).winner.replace("_", " ")
+    assert f"{winner} has the best cross-validated score" in markdown(cells["board"])
+    assert f"Not told from {winner}: " in markdown(cells["differences"])
+    assert "p_value" in text(cells["differences"])
+    assert "optimism gap, out of fold minus test" in markdown(cells["gap"])
+    assert "beyond_noise" in text(cells["gap"])
+    assert "**knn**: log_loss" in markdown(cells["pair"])
+    assert "of the 120 training rows" in markdown(cells["pair"])
+    assert sum("image/png" in output.get("data", {}) for output in cells["pair"].outputs) == 2
+    assert "The fastest of those that are not told from the winner" in markdown(cells["cost"])
+    assert set(pictures(ran)) == {"board", "differences", "gap", "pair", "cost"}
+
+
+def load_leaderboard(home: Path) -> Leaderboard:
+    board: Leaderboard = ArtifactStore(home / "data").load(("reports", "iris", "comparison"))
+    return board
+
+
+def markdown(cell: nbformat.NotebookNode) -> str:
+    """What a cell showed as Markdown."""
+    return "\n".join(o.get("data", {}).get("text/markdown", "") for o in cell.outputs)

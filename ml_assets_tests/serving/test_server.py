@@ -154,7 +154,7 @@ def test_a_slow_prediction_does_not_hold_up_others(home):
         quick, release = hosted.predictor, threading.Event()
 
         class Slow:
-            def predict(self, frame):
+            def predict(self, frame, coverage=None):
                 release.wait(30)
                 return quick.predict(frame)
 

@@ -1,0 +1,145 @@
+"""Room 12: the page a person reads about a registered version and its verdict. What it says is the core's."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from ml_assets.assets.evaluation import scored
+from ml_assets.assets.policy import contract_version, families_of, of, policy
+from ml_assets.assets.training import trial_records
+from ml_assets.assets.types import (
+    Card,
+    DataFrame,
+    Evaluation,
+    Leaderboard,
+    LeftOut,
+    Registration,
+    SearchResult,
+    Verdict,
+)
+from ml_assets.datasets.spec import DatasetSpec
+from ml_assets.errors import StorageError
+from ml_assets.home import Home
+from ml_assets.processes import give_way
+from ml_assets.resources.tracking import Tracking
+
+if TYPE_CHECKING:
+    from ml_assets.evaluation.card_document import Identity
+
+
+def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
+    """The asset `model_card`."""
+
+    @dg.asset(
+        **policy(spec, "delivery", kinds={"html", "matplotlib", "mlflow"}, version=contract_version(spec, "2")),
+        ins={
+            "clean_table": of(spec, "clean_table"),
+            "splits": of(spec, "splits"),
+            "tuned_params": families_of(spec, "tuned_params"),
+            "evaluations": families_of(spec, "evaluation"),
+            "comparison": of(spec, "comparison"),
+            "registered_model": of(spec, "registered_model"),
+            "deployment": of(spec, "deployment"),
+        },
+    )
+    def model_card(
+        context: dg.AssetExecutionContext,
+        clean_table: DataFrame,
+        splits: DataFrame,
+        tuned_params: dict[str, SearchResult | LeftOut],
+        evaluations: dict[str, Evaluation | LeftOut],
+        comparison: Leaderboard,
+        registered_model: Registration,
+        deployment: Verdict,
+        tracking: Tracking,
+    ) -> dg.MaterializeResult[Card]:
+        """The page about a registered version: what it predicts, the verdict, how well, on what data, what limits."""
+        from ml_assets.evaluation.baseline import baseline
+        from ml_assets.evaluation.card import Card as MadeCard
+        from ml_assets.evaluation.card import model_card as make_card
+        from ml_assets.evaluation.card_files import CardFiles
+        from ml_assets.evaluation.ledger import looks_at, looks_section
+        from ml_assets.evaluation.plots import card_plots
+
+        give_way()
+        ranked, _ = scored(evaluations)
+        winner = ranked[comparison.winner]
+        check_registered(spec, winner, registered_model, deployment)
+        guess = baseline(spec, clean_table, splits)
+        looks = looks_at(Home.current().reports / spec.name, winner.data_hash, winner.splits_hash)
+        trials = [record for result in tuned_params.values() for record in trial_records(result)]
+        document = make_card(
+            spec,
+            comparison,
+            ranked,
+            table=clean_table,
+            plots=card_plots(spec, clean_table, comparison, winner, trials=trials, baseline=guess),
+            identity=identity_of(registered_model, run=context.run.run_id, now=datetime.now(UTC)),
+            baseline=guess,
+            trials=trials,
+            verdict=deployment,
+            sections=[looks_section(looks, alpha=deployment.alpha)],
+        )
+        card = MadeCard.of(document)
+        files = CardFiles(spec.name, Home.current().reports / spec.name)
+        page = files.publish(card, registered_model.version)
+        with tracking.parent_run(context, spec.name) as run:
+            for ending, text in card.files().items():
+                run.log_file(f"model_card.{ending}", text.encode())
+        metadata: dict[str, Any] = {
+            "version": registered_model.version,
+            "page": dg.MetadataValue.path(str(page)),
+            "latest": dg.MetadataValue.path(str(files.latest)),
+            "headline": document.headline,
+            "mlflow_run": dg.MetadataValue.url(run.url),
+        }
+        return dg.MaterializeResult(value=card, metadata=metadata)
+
+    return model_card
+
+
+def check_registered(spec: DatasetSpec, winner: Evaluation, registration: Registration, verdict: Verdict) -> None:
+    """Refuses a card of a winner that is not the registered version, or that the verdict is not about.
+
+    Raises:
+        StorageError: they do not belong together.
+    """
+    origin = registration.origin
+    if (winner.model_sha256, winner.splits_hash) != (origin.model_sha256, origin.splits_hash):
+        raise StorageError(
+            f"{spec.name}: the {winner.family} model that leads the leaderboard is not {registration.label}, the last "
+            f"one registered; materialize {spec.name}/registered_model and {spec.name}/deployment again"
+        )
+    if verdict.challenger != registration.label:
+        raise StorageError(
+            f"{spec.name}: the last verdict is about {verdict.challenger}, not about {registration.label}; materialize "
+            f"{spec.name}/deployment again"
+        )
+
+
+def identity_of(registration: Registration, *, run: str, now: datetime) -> "Identity":
+    """Whose card it is, from the registry, the model's own record and the versions of the raw table."""
+    from ml_assets.datasets.state import table_versions
+    from ml_assets.evaluation.card_document import Identity
+    from ml_assets.learning.environment import lock_sha256
+    from ml_assets.learning.fitted_model import read_record
+
+    origin, record = registration.origin, read_record(registration.model_file.parent)
+    version = table_versions(Home.current(), origin.dataset).origin_of(origin.data_hash)
+    return Identity(
+        dataset=origin.dataset,
+        family=origin.family,
+        version=registration.version,
+        run=run,
+        model_sha256=origin.model_sha256,
+        data_hash=origin.data_hash,
+        splits_hash=origin.splits_hash,
+        table_version=version.label if version is not None else "no version that is kept",
+        data_version=origin.data_version or (version.id if version is not None else ""),
+        code_version=origin.code_version,
+        seed=origin.seed,
+        made_at=now.strftime("%Y-%m-%d %H:%M UTC"),
+        lock_sha256=lock_sha256(),
+        libraries=dict(record.libraries),
+    )
