@@ -33,7 +33,7 @@ class RetrainDecision:
         decision_id: 16 hexadecimal characters, the same for the same dataset, window and findings: a sensor's
             run key.
         rows: live rows in the window.
-        drifted: names of what drifted, `prediction` and `live_performance` among them.
+        drifted: names of what drifted, `prediction`, `live_performance` and `intervals` among them.
         settled_until: end of the last window that led to a retraining, this one's if `retrain`; None if none
             ever did.
         decided_at: seconds since the epoch, as are the window's bounds.
@@ -69,7 +69,9 @@ def decide_retrain(
     last_decision: RetrainDecision | None,
     decided_at: float,
 ) -> RetrainDecision:
-    """The decision on the window of `report`: retrain if anything drifted, or live rows are predicted worse.
+    """The decision on the window of `report`.
+
+    Retrain if anything drifted, live rows are predicted worse, or intervals hold the truth less often than promised.
 
     Args:
         report: the window's drift.
@@ -107,6 +109,7 @@ def _findings(report: DriftReport, performance: LivePerformance) -> tuple[str, .
     found = [f.name for f in report.drifted]
     found += ["prediction"] if report.prediction_drifted else []
     found += ["live_performance"] if performance.is_worse else []
+    found += ["intervals"] if performance.breaks_promise else []
     return tuple(found)
 
 
@@ -130,7 +133,7 @@ def _explanation(report: DriftReport, performance: LivePerformance) -> str:
         )
     if report.prediction is not None and report.prediction.drifted:
         parts.append(f"predictions drifted over {report.rows} rows: {_figures(report.prediction)}")
-    if performance.is_worse:
+    if performance.is_worse or performance.breaks_promise:
         parts.append(performance.message)
     return ". ".join(parts)
 

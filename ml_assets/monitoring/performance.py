@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ml_assets.datasets.spec import Task
 from ml_assets.evaluation.documents import read_document, write_document
@@ -15,8 +17,6 @@ from ml_assets.evaluation.metrics import primary_metric, row_losses
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    import pandas as pd
 
     from ml_assets.datasets.spec import DatasetSpec
     from ml_assets.serving.prediction_log import LogSummary
@@ -38,6 +38,9 @@ class LivePerformance:
             independent, and says nothing of rows whose labels never come.
         holdout: the same metric on the test rows before deployment, None if unknown.
         message: the same in a sentence.
+        interval_rows: labelled rows whose callers asked for an interval or a set.
+        interval_kept: share of these that held the label; None below `minimum_labels` rows, as is
+            `interval_promised`, the mean of the coverages asked for.
     """
 
     dataset: str
@@ -55,6 +58,17 @@ class LivePerformance:
     live_standard_error: float | None
     holdout: float | None
     message: str
+    interval_rows: int = 0
+    interval_kept: float | None = None
+    interval_promised: float | None = None
+
+    @property
+    def breaks_promise(self) -> bool:
+        """Whether intervals or sets hold the truth less often than promised, by three standard errors."""
+        if self.interval_kept is None or self.interval_promised is None:
+            return False
+        noise = math.sqrt(self.interval_promised * (1 - self.interval_promised) / self.interval_rows)
+        return self.interval_kept < self.interval_promised - WORSE_BY_ERRORS * noise
 
     @property
     def is_worse(self) -> bool:
@@ -97,6 +111,8 @@ def live_performance(
     live = error = None
     if rows >= max(minimum_labels, 1):
         live, error = _metric(spec.task, labelled)
+    kept = _intervals_kept(spec.task, labelled)
+    told = len(kept) >= max(minimum_labels, 1)
     state: Literal["no labels", "too few labels", "measured"] = "measured"
     if live is None:
         state = "too few labels" if rows else "no labels"
@@ -115,8 +131,32 @@ def live_performance(
         live=live,
         live_standard_error=error,
         holdout=before,
-        message=_message(metric, live, error, before, rows=rows, minimum=minimum_labels),
+        message=_message(metric, live, error, before, rows=rows, minimum=minimum_labels)
+        + _coverage_message(kept, told),
+        interval_rows=len(kept),
+        interval_kept=float(kept["held"].mean()) if told else None,
+        interval_promised=float(kept["coverage"].mean()) if told else None,
     )
+
+
+def _intervals_kept(task: Task, labelled: pd.DataFrame) -> pd.DataFrame:
+    """Columns `coverage` and `held`: of each labelled row that was answered with an interval or a set."""
+    asked = labelled[labelled["interval"].notna()] if "interval" in labelled else labelled.iloc[:0]
+    found = [
+        (
+            told["coverage"],
+            told["lower"] <= label <= told["upper"] if task is Task.REGRESSION else str(label) in told["set"],
+        )
+        for told, label in zip(asked.get("interval", ()), asked["label"], strict=True)
+    ]
+    return pd.DataFrame(found, columns=["coverage", "held"])
+
+
+def _coverage_message(kept: pd.DataFrame, told: bool) -> str:
+    if not told:
+        return ""
+    held, promised = kept["held"].mean(), kept["coverage"].mean()
+    return f"; {held:.1%} of {len(kept)} intervals held the truth, {promised:.1%} were promised"
 
 
 def _metric(task: Task, labelled: pd.DataFrame) -> tuple[float, float]:

@@ -152,8 +152,8 @@ class PredictionLog:
     def labelled(self, dataset: str, *, since: float, until: float | None = None) -> pd.DataFrame:
         """Rows answered in a period whose label is known, oldest first.
 
-        Columns: prediction, probabilities (dict, or None for a regression), label, labelled_at and the last
-        four of `WINDOW_COLUMNS`.
+        Columns: prediction, probabilities (dict, or None for a regression), interval (dict, or None where the caller
+        asked for none), label, labelled_at and the last four of `WINDOW_COLUMNS`.
         """
         import pandas as pd
 
@@ -162,6 +162,7 @@ class PredictionLog:
         table: dict[str, list[Any]] = {
             "prediction": [answer["prediction"] for answer in answers],
             "probabilities": [answer.get("probabilities") for answer in answers],
+            "interval": [answer.get("interval") for answer in answers],
             "label": [json.loads(row["label"]) for row in found],
             "labelled_at": [row["labelled_at"] for row in found],
         }

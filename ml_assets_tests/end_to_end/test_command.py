@@ -89,6 +89,17 @@ def test_predict_answers_in_row_order_with_a_probability_for_each_label(iris_run
     assert answers.iloc[:, 1:].sum(axis=1).to_numpy() == pytest.approx([1.0, 1.0])
 
 
+def test_predict_adds_the_set_that_is_promised_to_hold_the_truth(iris_run: Run, flowers: Path) -> None:
+    done = run_in(iris_run[0], "ml_assets", "predict", "iris", str(flowers), "--interval", "0.95")
+    assert done.returncode == 0, done.stderr
+    answers = pd.read_csv(io.StringIO(done.stdout))
+    for said, members in zip(answers["prediction"], answers["set"].map(json.loads), strict=True):
+        assert members[0] == said
+    refused = run_in(iris_run[0], "ml_assets", "predict", "iris", str(flowers), "--interval", "0.9999")
+    assert refused.returncode == 2
+    assert "cannot be promised" in refused.stderr
+
+
 def test_predict_writes_the_file_it_is_told_to(iris_run: Run, flowers: Path, tmp_path: Path) -> None:
     out = tmp_path / "answers.csv"
     done = run_in(iris_run[0], "ml_assets", "predict", "iris", str(flowers), "-o", str(out))

@@ -55,6 +55,12 @@ def test_a_live_metric_that_is_worse_is_a_reason_of_its_own():
     assert "live rmse 0.9 against 0.5" in decision.reason
 
 
+def test_intervals_that_break_their_promise_are_a_reason_of_their_own():
+    decision = decide(report(), replace(FINE, interval_rows=200, interval_kept=0.7, interval_promised=0.9))
+    assert decision.retrain
+    assert decision.drifted == ("intervals",)
+
+
 @pytest.mark.parametrize(("rows", "minimum"), [(50, 10), (300, 301), (0, 0)])
 def test_too_few_rows_are_no_reason_whatever_they_look_like(rows, minimum):
     decision = decide(report(rows, shift=40.0), WORSE, minimum_rows=minimum)

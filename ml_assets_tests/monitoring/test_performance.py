@@ -62,6 +62,30 @@ def test_only_a_clear_and_sizeable_loss_is_worse(holdout, worse):
     assert live_performance(SUMMARY, numbers(100), SPEC, holdout=known).is_worse is worse
 
 
+@pytest.mark.parametrize(("half_width", "broken"), [(1.7, False), (0.8, True)])
+def test_intervals_that_hold_too_few_labels_break_their_promise(half_width, broken):
+    rng = np.random.default_rng(0)
+    told = {"coverage": 0.9, "lower": -half_width, "upper": half_width}
+    labelled = pd.DataFrame({"prediction": 0.0, "label": rng.normal(size=300), "interval": [told] * 300})
+    labelled.loc[200:, "interval"] = None
+    found = live_performance(SUMMARY, labelled, SPEC, holdout={"rmse": 1.0})
+    assert (found.interval_rows, found.interval_promised) == (200, pytest.approx(0.9))
+    assert found.interval_kept == pytest.approx((labelled["label"][:200].abs() <= half_width).mean())
+    assert found.breaks_promise is broken
+    assert "of 200 intervals held the truth, 90.0% were promised" in found.message
+
+
+def test_sets_count_by_label_and_few_of_them_say_nothing():
+    answers = [{"coverage": 0.8, "set": ["fern"]}, {"coverage": 0.8, "set": ["moss", "fern"]}] * 30
+    labelled = pd.DataFrame({"label": ["moss", "moss"] * 30, "interval": answers})
+    labelled["probabilities"] = [{"fern": 0.5, "moss": 0.5}] * 60
+    found = live_performance(SUMMARY, labelled, PLANTS, holdout={})
+    assert found.interval_kept == 0.5
+    assert found.breaks_promise
+    few = live_performance(SUMMARY, labelled[:40], PLANTS, holdout={})
+    assert (few.interval_rows, few.interval_kept, few.breaks_promise) == (40, None, False)
+
+
 def test_perfect_predictions_have_no_error():
     found = live_performance(SUMMARY, numbers(60, error=0.0), SPEC, holdout={"rmse": 0.5})
     assert (found.live, found.live_standard_error, found.is_worse) == (0.0, 0.0, False)

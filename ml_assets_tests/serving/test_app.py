@@ -3,9 +3,12 @@ import sqlite3
 from contextlib import closing
 
 import httpx
+import numpy as np
 import pytest
 from toy_world import SPECS, house_model, house_rows, plant_model, publish, served, toy_host
 
+from ml_assets.learning.conformal import Intervals
+from ml_assets.learning.intervals import with_intervals
 from ml_assets.serving.app import create_app
 from ml_assets.serving.prediction_log import PredictionLog
 from ml_assets.serving.rows import MAXIMUM_BODY_BYTES
@@ -54,6 +57,28 @@ def test_an_answer_says_which_model_gave_it_and_is_logged(world):
     assert (latest.request_id, latest.row_count, latest.received_at) == (answer["request_id"], 3, 1000.0)
     window = world.log.window("houses", since=0.0, columns=["area"])
     assert window["area"].tolist() == [row["area"] for row in rows]
+
+
+def test_an_interval_comes_with_the_answer_that_asks_for_it_and_is_kept_with_its_label(world):
+    assert world.client.post(PREDICT + "?interval=0.9", json={"rows": [GOOD]}).status_code == 422
+    publish(world.champions, "houses", "2", with_intervals(house_model(), Intervals(np.full(50, 3.0))))
+    world.host.refresh()
+    answer = world.client.post(PREDICT + "?interval=0.9", json={"rows": [GOOD]}).json()
+    told = answer["predictions"][0]
+    middle = told["prediction"]
+    assert told["interval"] == {"coverage": 0.9, "lower": middle - 3.0, "upper": middle + 3.0}
+    world.client.post(LABELS, json={"request_id": answer["request_id"], "position": 0, "label": middle + 1})
+    assert world.log.labelled("houses", since=0.0)["interval"].tolist() == [told["interval"]]
+    assert set(world.client.post(PREDICT, json={"rows": [GOOD]}).json()["predictions"][0]) == {"prediction"}
+
+
+@pytest.mark.parametrize("asked", ["wide", "1.5", "0.999", "nan"])
+def test_a_coverage_that_makes_no_sense_is_422_and_says_why(world, asked):
+    publish(world.champions, "houses", "2", with_intervals(house_model(), Intervals(np.full(50, 3.0))))
+    world.host.refresh()
+    response = world.client.post(f"{PREDICT}?interval={asked}", json={"rows": [GOOD]})
+    assert response.status_code == 422
+    assert any(words in response.json()["detail"] for words in ("no number", "between 0 and 1", "cannot be promised"))
 
 
 def test_a_class_comes_with_probabilities_by_label(world):
