@@ -11,6 +11,7 @@ from ml_assets.assets.training import trial_records
 from ml_assets.assets.types import (
     Card,
     DataFrame,
+    Diagnostics,
     Evaluation,
     Leaderboard,
     LeftOut,
@@ -32,13 +33,14 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `model_card`."""
 
     @dg.asset(
-        **policy(spec, "delivery", kinds={"html", "matplotlib", "mlflow"}, version=contract_version(spec, "2")),
+        **policy(spec, "delivery", kinds={"html", "matplotlib", "mlflow"}, version=contract_version(spec, "3")),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
             "tuned_params": families_of(spec, "tuned_params"),
             "evaluations": families_of(spec, "evaluation"),
             "comparison": of(spec, "comparison"),
+            "diagnostics": of(spec, "diagnostics"),
             "registered_model": of(spec, "registered_model"),
             "deployment": of(spec, "deployment"),
         },
@@ -50,6 +52,7 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         tuned_params: dict[str, SearchResult | LeftOut],
         evaluations: dict[str, Evaluation | LeftOut],
         comparison: Leaderboard,
+        diagnostics: Diagnostics,
         registered_model: Registration,
         deployment: Verdict,
         tracking: Tracking,
@@ -58,14 +61,22 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.evaluation.baseline import baseline
         from ml_assets.evaluation.card import Card as MadeCard
         from ml_assets.evaluation.card import model_card as make_card
+        from ml_assets.evaluation.card_document import PlotWords
         from ml_assets.evaluation.card_files import CardFiles
+        from ml_assets.evaluation.diagnostics_words import scores_section, slices_words, weak_spots_section
         from ml_assets.evaluation.ledger import looks_at, looks_section
-        from ml_assets.evaluation.plots import card_plots
+        from ml_assets.evaluation.plots import card_plots, score_unit
+        from ml_assets.evaluation.slice_plots import slices
 
         give_way()
         ranked, _ = scored(evaluations)
         winner = ranked[comparison.winner]
         check_registered(spec, winner, registered_model, deployment)
+        if diagnostics.model_sha256 != winner.model_sha256:
+            raise StorageError(
+                f"{spec.name}: the diagnostics are of another {diagnostics.family} model; materialize "
+                f"{spec.name}/diagnostics again"
+            )
         guess = baseline(spec, clean_table, splits)
         looks = looks_at(Home.current().reports / spec.name, winner.data_hash, winner.splits_hash)
         trials = [record for result in tuned_params.values() for record in trial_records(result)]
@@ -74,12 +85,21 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
             comparison,
             ranked,
             table=clean_table,
-            plots=card_plots(spec, clean_table, comparison, winner, trials=trials, baseline=guess),
+            plots=card_plots(spec, clean_table, comparison, winner, trials=trials, baseline=guess)
+            | {"slices": slices(diagnostics.slices, metric=winner.metric, unit=score_unit(spec))},
             identity=identity_of(registered_model, run=context.run.run_id, now=datetime.now(UTC)),
             baseline=guess,
             trials=trials,
             verdict=deployment,
-            sections=[looks_section(looks, alpha=deployment.alpha)],
+            sections=[
+                looks_section(looks, alpha=deployment.alpha),
+                scores_section(spec, winner, guess, diagnostics),
+                weak_spots_section(spec, diagnostics),
+            ],
+            words={
+                "slices": PlotWords("The slices it serves worst", "Red: beyond the noise.", slices_words(diagnostics))
+            },
+            figures={"score_intervals": _intervals_of(diagnostics)},
         )
         card = MadeCard.of(document)
         files = CardFiles(spec.name, Home.current().reports / spec.name)
@@ -97,6 +117,11 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         return dg.MaterializeResult(value=card, metadata=metadata)
 
     return model_card
+
+
+def _intervals_of(diagnostics: Diagnostics) -> dict[str, list[float]]:
+    """Lower and upper end by metric, of those of all test rows that have an interval."""
+    return {s.metric: [s.low, s.high] for s in diagnostics.scores if not s.label and s.low == s.low}
 
 
 def check_registered(spec: DatasetSpec, winner: Evaluation, registration: Registration, verdict: Verdict) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ml_assets.datasets.profiles.document import TableProfile
     from ml_assets.evaluation.card import Card
     from ml_assets.evaluation.comparison import Leaderboard
+    from ml_assets.evaluation.diagnostics import Diagnostics
     from ml_assets.evaluation.record import Evaluation
     from ml_assets.evaluation.verdict import Verdict
     from ml_assets.features.feature_set import FeatureSet
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from ml_assets.monitoring.profile import Profile
     from ml_assets.resources.registry import Registration
 else:
-    Card = DataFrame = DriftReport = Evaluation = FeatureSet = FittedModel = Leaderboard = Any
+    Card = DataFrame = Diagnostics = DriftReport = Evaluation = FeatureSet = FittedModel = Leaderboard = Any
     LivePerformance = LiveWindow = Profile = Registration = RetrainDecision = SearchResult = Verdict = Any
     LeftOut = RawTable = TableProfile = Any
 
 __all__ = [
     "Card",
     "DataFrame",
+    "Diagnostics",
     "DriftReport",
     "Evaluation",
     "FeatureSet",

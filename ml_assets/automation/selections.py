@@ -19,6 +19,7 @@ TRAINING = (
     "model",
     "evaluation",
     "comparison",
+    "diagnostics",
     "registered_model",
     "deployment",
     "model_card",

@@ -42,11 +42,11 @@ def headline(spec: DatasetSpec, evaluation: Evaluation, baseline: Baseline) -> s
     ours, theirs = evaluation.test_metrics, baseline.test_metrics
     rows = f"{evaluation.test_rows:,} rows that it had never seen"
     if evaluation.task is Task.REGRESSION:
-        unit = f" {spec.columns[spec.target].unit or ''}".rstrip()
+        unit = spec.columns[spec.target].unit
+        half, guessed = (quantity(number(m["median_absolute_error"], 3), unit) for m in (ours, theirs))
         return (
-            f"On {rows}, half of its answers were within {number(ours['median_absolute_error'], 3)}{unit} "
-            f"of the truth. Always answering the average would have been within "
-            f"{number(theirs['median_absolute_error'], 3)}{unit} half of the time."
+            f"On {rows}, half of its answers were within {half} of the truth. Always answering the average would have "
+            f"been within {guessed} half of the time."
         )
     always = "class that is cheapest on average" if spec.decision.costs else "commonest class"
     return (

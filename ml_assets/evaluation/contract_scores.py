@@ -67,7 +67,7 @@ def contract_scores(
         scores["mean_cost"] = mean_cost(positions, said, costs)
         scores["mean_cost_of_likeliest"] = mean_cost(positions, said_classes(prediction), costs)
     if spec.ordinal:
-        rank = _ranks(spec, classes)
+        rank = ranks_of(spec, classes)
         order = np.argsort(rank)
         within = np.argsort(order)
         scores["ranked_probability_score"] = ranked_probability_score(within[positions], prediction[:, order])
@@ -75,7 +75,7 @@ def contract_scores(
     return scores
 
 
-def _ranks(spec: DatasetSpec, classes: Sequence[str]) -> NDArray[np.intp]:
+def ranks_of(spec: DatasetSpec, classes: Sequence[str]) -> NDArray[np.intp]:
     """Place of each class in the contract's order."""
     place = {label: at for at, label in enumerate(spec.labels)}
     return np.array([place.get(label, len(place)) for label in classes], dtype=np.intp)

@@ -29,6 +29,7 @@ FOLDERS = {
     "deployment": "models",
     "evaluation": "reports",
     "comparison": "reports",
+    "diagnostics": "reports",
     "model_card": "reports",
 }
 OTHER_FOLDER = "monitoring"
