@@ -11,6 +11,7 @@ from ml_assets.assets.card import build_model_card
 from ml_assets.assets.delivery import build_deployment, build_registered_model, build_serving_probe
 from ml_assets.assets.diagnostics import build_diagnostics
 from ml_assets.assets.evaluation import build_comparison, build_evaluation
+from ml_assets.assets.explanations import build_explanations
 from ml_assets.assets.features import build_features
 from ml_assets.assets.ingestion import build_raw_table
 from ml_assets.assets.monitoring import (
@@ -40,6 +41,7 @@ ROOMS = (
     build_evaluation,
     build_comparison,
     build_diagnostics,
+    build_explanations,
     build_registered_model,
     build_deployment,
     build_model_card,

@@ -13,6 +13,7 @@ from ml_assets.assets.types import (
     DataFrame,
     Diagnostics,
     Evaluation,
+    Explanations,
     Leaderboard,
     LeftOut,
     Registration,
@@ -26,7 +27,7 @@ from ml_assets.processes import give_way
 from ml_assets.resources.tracking import Tracking
 
 if TYPE_CHECKING:
-    from ml_assets.evaluation.card_document import Identity
+    from ml_assets.evaluation.card_document import Identity, PlotWords
 
 
 def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
@@ -41,6 +42,7 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
             "evaluations": families_of(spec, "evaluation"),
             "comparison": of(spec, "comparison"),
             "diagnostics": of(spec, "diagnostics"),
+            "explanations": of(spec, "explanations"),
             "registered_model": of(spec, "registered_model"),
             "deployment": of(spec, "deployment"),
         },
@@ -53,6 +55,7 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         evaluations: dict[str, Evaluation | LeftOut],
         comparison: Leaderboard,
         diagnostics: Diagnostics,
+        explanations: Explanations,
         registered_model: Registration,
         deployment: Verdict,
         tracking: Tracking,
@@ -61,9 +64,10 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.evaluation.baseline import baseline
         from ml_assets.evaluation.card import Card as MadeCard
         from ml_assets.evaluation.card import model_card as make_card
-        from ml_assets.evaluation.card_document import PlotWords
         from ml_assets.evaluation.card_files import CardFiles
-        from ml_assets.evaluation.diagnostics_words import scores_section, slices_words, weak_spots_section
+        from ml_assets.evaluation.diagnostics_words import scores_section, weak_spots_section
+        from ml_assets.evaluation.explanation_plots import partial_dependence, shap_bars
+        from ml_assets.evaluation.explanation_words import explanations_section
         from ml_assets.evaluation.ledger import looks_at, looks_section
         from ml_assets.evaluation.plots import card_plots, score_unit
         from ml_assets.evaluation.slice_plots import slices
@@ -72,11 +76,11 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         ranked, _ = scored(evaluations)
         winner = ranked[comparison.winner]
         check_registered(spec, winner, registered_model, deployment)
-        if diagnostics.model_sha256 != winner.model_sha256:
-            raise StorageError(
-                f"{spec.name}: the diagnostics are of another {diagnostics.family} model; materialize "
-                f"{spec.name}/diagnostics again"
-            )
+        for name, made in (("diagnostics", diagnostics), ("explanations", explanations)):
+            if made.model_sha256 != winner.model_sha256:
+                raise StorageError(
+                    f"{spec.name}: the {name} are of another {made.family} model; materialize {spec.name}/{name} again"
+                )
         guess = baseline(spec, clean_table, splits)
         looks = looks_at(Home.current().reports / spec.name, winner.data_hash, winner.splits_hash)
         trials = [record for result in tuned_params.values() for record in trial_records(result)]
@@ -86,7 +90,11 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
             ranked,
             table=clean_table,
             plots=card_plots(spec, clean_table, comparison, winner, trials=trials, baseline=guess)
-            | {"slices": slices(diagnostics.slices, metric=winner.metric, unit=score_unit(spec))},
+            | {
+                "slices": slices(diagnostics.slices, metric=winner.metric, unit=score_unit(spec)),
+                "shap": shap_bars(spec, explanations),
+                "partial_dependence": partial_dependence(spec, explanations),
+            },
             identity=identity_of(registered_model, run=context.run.run_id, now=datetime.now(UTC)),
             baseline=guess,
             trials=trials,
@@ -95,10 +103,9 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
                 looks_section(looks, alpha=deployment.alpha),
                 scores_section(spec, winner, guess, diagnostics),
                 weak_spots_section(spec, diagnostics),
+                explanations_section(spec, explanations),
             ],
-            words={
-                "slices": PlotWords("The slices it serves worst", "Red: beyond the noise.", slices_words(diagnostics))
-            },
+            words=_plot_words(spec, diagnostics, explanations),
             figures={"score_intervals": _intervals_of(diagnostics)},
         )
         card = MadeCard.of(document)
@@ -117,6 +124,31 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         return dg.MaterializeResult(value=card, metadata=metadata)
 
     return model_card
+
+
+def _plot_words(spec: DatasetSpec, diagnostics: Diagnostics, explanations: Explanations) -> dict[str, "PlotWords"]:
+    """What is said with the plots of slices and explanations."""
+    from ml_assets.evaluation.card_document import PlotWords
+    from ml_assets.evaluation.diagnostics_words import slices_words
+    from ml_assets.evaluation.explanation_words import dependence_words, shap_words
+
+    return {
+        "slices": PlotWords(
+            "The slices it serves worst",
+            "Dots with 95 % intervals, red where worse beyond the noise; the grey mark is the other rows.",
+            slices_words(diagnostics),
+        ),
+        "shap": PlotWords(
+            "What each column adds to the answers",
+            "How far a column moves an answer, up or down, on average over test rows (SHAP values).",
+            shap_words(spec, explanations),
+        ),
+        "partial_dependence": PlotWords(
+            "Answers along the most important columns",
+            "One column changes, everything else stays as it is; thin lines are single rows, thick ones their mean.",
+            dependence_words(explanations),
+        ),
+    }
 
 
 def _intervals_of(diagnostics: Diagnostics) -> dict[str, list[float]]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ml_assets.evaluation.card import Card
     from ml_assets.evaluation.comparison import Leaderboard
     from ml_assets.evaluation.diagnostics import Diagnostics
+    from ml_assets.evaluation.explain import Explanations
     from ml_assets.evaluation.record import Evaluation
     from ml_assets.evaluation.verdict import Verdict
     from ml_assets.features.feature_set import FeatureSet
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 else:
     Card = DataFrame = Diagnostics = DriftReport = Evaluation = FeatureSet = FittedModel = Leaderboard = Any
     LivePerformance = LiveWindow = Profile = Registration = RetrainDecision = SearchResult = Verdict = Any
-    LeftOut = RawTable = TableProfile = Any
+    Explanations = LeftOut = RawTable = TableProfile = Any
 
 __all__ = [
     "Card",
@@ -33,6 +34,7 @@ __all__ = [
     "Diagnostics",
     "DriftReport",
     "Evaluation",
+    "Explanations",
     "FeatureSet",
     "FittedModel",
     "Leaderboard",

@@ -20,6 +20,7 @@ TRAINING = (
     "evaluation",
     "comparison",
     "diagnostics",
+    "explanations",
     "registered_model",
     "deployment",
     "model_card",

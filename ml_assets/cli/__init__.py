@@ -15,6 +15,7 @@ from ml_assets.cli.add import add
 from ml_assets.cli.card import card
 from ml_assets.cli.check import check
 from ml_assets.cli.data import data, gc
+from ml_assets.cli.explain import explain
 from ml_assets.cli.inspect import env, leaderboard, status
 from ml_assets.cli.predict import predict
 from ml_assets.cli.promote import promote
@@ -55,6 +56,7 @@ COMMANDS = (
     leaderboard,
     card,
     predict,
+    explain,
     serve,
     ui,
     quarantine,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    from sklearn.pipeline import Pipeline
 
 
 @click.command()
@@ -80,19 +81,10 @@ def predict_file(spec: DatasetSpec, file: Path, *, coverage: float | None = None
     """
     import pandas as pd
 
-    from ml_assets.datasets.tables import read_prediction_rows
-    from ml_assets.learning.fitted_model import load_verified
-    from ml_assets.resources.registry import champion_ref
     from ml_assets.serving.predictor import PipelinePredictor
-    from ml_assets.validation.contract_checks import check_prediction_input, raise_on_failure
 
-    rows = read_prediction_rows(spec, file)
-    outcomes = check_prediction_input(spec, rows, origin=file.name)
-    raise_on_failure(spec, outcomes, remedy="correct the file and run again")
-    champion = champion_ref(spec.name)
-    if champion is None:
-        raise UserError(f"{spec.name} has no champion yet: run `ml-assets run {spec.name}`")
-    pipeline = load_verified(Path(champion.path), champion.sha256)
+    rows = prediction_rows(spec, file)
+    pipeline = champion_pipeline(spec)
     made = PipelinePredictor(pipeline, spec.task).predict(rows[list(spec.feature_columns)], coverage)
     columns: dict[str, Sequence[object]] = {"prediction": made.values}
     for label, shares in (made.probabilities or {}).items():
@@ -102,3 +94,34 @@ def predict_file(spec: DatasetSpec, file: Path, *, coverage: float | None = None
     if made.sets is not None:
         columns["set"] = [json.dumps(labels, ensure_ascii=False) for labels in made.sets]
     return pd.DataFrame(columns)
+
+
+def prediction_rows(spec: DatasetSpec, file: Path) -> pd.DataFrame:
+    """The rows of a file to be answered, as the contract's features.
+
+    Raises:
+        UserError: the file is no table of the contract.
+    """
+    from ml_assets.datasets.tables import read_prediction_rows
+    from ml_assets.validation.contract_checks import check_prediction_input, raise_on_failure
+
+    rows = read_prediction_rows(spec, file)
+    outcomes = check_prediction_input(spec, rows, origin=file.name)
+    raise_on_failure(spec, outcomes, remedy="correct the file and run again")
+    return rows
+
+
+def champion_pipeline(spec: DatasetSpec) -> Pipeline:
+    """The champion, once its bytes are found to be those that were registered.
+
+    Raises:
+        UserError: there is no champion yet.
+        IntegrityError: the model file is not the registered one.
+    """
+    from ml_assets.learning.fitted_model import load_verified
+    from ml_assets.resources.registry import champion_ref
+
+    champion = champion_ref(spec.name)
+    if champion is None:
+        raise UserError(f"{spec.name} has no champion yet: run `ml-assets run {spec.name}`")
+    return load_verified(Path(champion.path), champion.sha256)

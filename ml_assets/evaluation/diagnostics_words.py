@@ -158,7 +158,7 @@ def _slices_table(spec: DatasetSpec, found: Diagnostics) -> Table:
         )
         for s in found.slices
     )
-    header = ("Slice", "Rows", f"{label[:1].upper()}{label[1:]}", "The others", "Holm-corrected", "Beyond the noise")
+    header = ("Slice", "Rows", f"{label[:1].upper()}{label[1:]}", "The others", "p, Holm-corrected", "Beyond the noise")
     return Table("The worst slices that were found", header, rows)
 
 

@@ -30,6 +30,7 @@ FOLDERS = {
     "evaluation": "reports",
     "comparison": "reports",
     "diagnostics": "reports",
+    "explanations": "reports",
     "model_card": "reports",
 }
 OTHER_FOLDER = "monitoring"

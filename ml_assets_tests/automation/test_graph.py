@@ -86,7 +86,16 @@ def test_raising_a_contract_changes_the_code_version_of_what_it_decides() -> Non
     changed = build_defs(contracts={"iris": iris.model_copy(update={"folds": 4})})
     before = {spec.key: spec.code_version for spec in defs.resolve_all_asset_specs()}
     moved = {spec.key.path[-1] for spec in changed.resolve_all_asset_specs() if spec.code_version != before[spec.key]}
-    assert moved == {"raw_table", "data_profile", "clean_table", "splits", "features", "diagnostics", "model_card"}
+    assert moved == {
+        "raw_table",
+        "data_profile",
+        "clean_table",
+        "splits",
+        "features",
+        "diagnostics",
+        "explanations",
+        "model_card",
+    }
 
 
 @pytest.mark.parametrize("job", sorted(JOBS))

@@ -100,6 +100,18 @@ def test_predict_adds_the_set_that_is_promised_to_hold_the_truth(iris_run: Run, 
     assert "cannot be promised" in refused.stderr
 
 
+def test_explain_tells_what_each_answer_depends_on_and_adds_up(iris_run: Run, flowers: Path, tmp_path: Path) -> None:
+    done = run_in(iris_run[0], "ml_assets", "explain", "iris", str(flowers))
+    assert done.returncode == 0, done.stderr
+    assert "“Iris-setosa”" in done.stdout
+    assert "petal_length = " in done.stdout
+    out = tmp_path / "contributions.csv"
+    assert run_in(iris_run[0], "ml_assets", "explain", "iris", str(flowers), "-o", str(out)).returncode == 0
+    table = pd.read_csv(out)
+    sums = table.groupby("row")["adds"].sum() + table.groupby("row")["base"].first()
+    assert sums.to_numpy() == pytest.approx(table.groupby("row")["output"].first().to_numpy())
+
+
 def test_predict_writes_the_file_it_is_told_to(iris_run: Run, flowers: Path, tmp_path: Path) -> None:
     out = tmp_path / "answers.csv"
     done = run_in(iris_run[0], "ml_assets", "predict", "iris", str(flowers), "-o", str(out))

@@ -50,6 +50,7 @@ class World:
     board: Leaderboard
     baseline: Baseline
     trials: pd.DataFrame
+    pipelines: dict[str, object]
 
 
 def spec_of(name: str, target: str, columns: dict[str, dict[str, object]], **extra: object) -> DatasetSpec:
@@ -134,6 +135,7 @@ def _world(spec: DatasetSpec, table: pd.DataFrame, families: dict[str, object]) 
         board=compare(evaluations),
         baseline=baseline(spec, table, splits),
         trials=fake_trials(evaluations),
+        pipelines=families,
     )
 
 
