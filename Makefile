@@ -58,6 +58,10 @@ bench-quality: $(DEVELOPED) $(PACKAGE) ## Compare predictions with other systems
 bench-promotion: $(DEVELOPED) $(PACKAGE) ## Simulate how often the promotion gate is wrong; takes minutes
 	@$(BIN)/python -m benchmarks.promotion $(ARGS)
 
+.PHONY: bench-coverage
+bench-coverage: $(DEVELOPED) $(PACKAGE) ## Measure how often intervals hold the truth, over 200 splits; takes minutes
+	@$(BIN)/python -m benchmarks.coverage $(ARGS)
+
 .PHONY: clean
 clean: ## Remove what was made in this folder; what people handed in (datasets, incoming, batches, quarantine) stays
 	@if [ -d data ]; then find data/ -mindepth 1 -maxdepth 1 ! -name embedded ! -name incoming ! -name batches \

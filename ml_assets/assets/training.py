@@ -216,7 +216,7 @@ def _log_search(run: TrackedRun, spec: DatasetSpec, result: SearchResult) -> dic
     run.log(params=result.params, metrics={f"cv_{metric}": result.score}, images=images)
     run.log_curve(f"best_cv_{metric}", best_so_far(result))
     trials = pd.DataFrame(records)
-    run.log_table(trials.assign(params=trials["params"].map(json.dumps)), "trials")
+    run.log_table(trials.assign(**{name: trials[name].map(json.dumps) for name in ("params", "fold_scores")}), "trials")
     return images
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from ml_assets.errors import IntegrityError
 from ml_assets.evaluation import card_content as content
@@ -15,12 +17,11 @@ from ml_assets.evaluation.card_markdown import markdown_page
 from ml_assets.evaluation.card_sections import ORDER, PLACED, facts, own_sections, with_pictures
 from ml_assets.evaluation.optimism import optimism_gap
 from ml_assets.evaluation.plot_words import plot_words
+from ml_assets.evaluation.selection import SelectionGap, selection_gap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    import pandas as pd
 
     from ml_assets.datasets.spec import DatasetSpec
     from ml_assets.evaluation.baseline import Baseline
@@ -108,6 +109,7 @@ def model_card(
     """
     winner = evaluations[leaderboard.winner]
     known, gap = _filled_in(identity, winner), optimism_gap(winner)
+    choice = _choice(trials)
     named = {name for section in sections for name in section.pictures}
     other = [name for name in plots if name not in PLACED | named]
     own = own_sections(
@@ -117,6 +119,7 @@ def model_card(
         table=table,
         baseline=baseline,
         gap=gap,
+        choice=choice,
         verdict=verdict,
         identity=known,
         other_plots=other,
@@ -134,8 +137,14 @@ def model_card(
         pictures=_pictures(arranged, plots, said),
         closing=f"Owner: {spec.owner}.",
         identity=known,
-        figures={**numbers, **(figures or {})},
+        figures={**numbers, "selection": asdict(choice) if choice is not None else None, **(figures or {})},
     )
+
+
+def _choice(trials: Trials | None) -> SelectionGap | None:
+    """By how much choosing among the trials flatters the best; None where they do not say."""
+    table = pd.DataFrame(trials if trials is not None else [])
+    return selection_gap([scores for scores in table.get("fold_scores", ()) if scores is not None])
 
 
 def _filled_in(identity: Identity, winner: Evaluation) -> Identity:

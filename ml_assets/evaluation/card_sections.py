@@ -13,6 +13,7 @@ from ml_assets.evaluation.metrics import METRICS
 from ml_assets.evaluation.optimism import OptimismGap, gap_words
 from ml_assets.evaluation.plots import score_unit
 from ml_assets.evaluation.section import Section
+from ml_assets.evaluation.selection import SelectionGap, selection_words
 from ml_assets.evaluation.slices import error_slices
 from ml_assets.evaluation.tables import Table
 from ml_assets.evaluation.verdict_words import verdict_section
@@ -108,6 +109,7 @@ def own_sections(
     table: pd.DataFrame,
     baseline: Baseline,
     gap: OptimismGap,
+    choice: SelectionGap | None,
     verdict: Verdict | None,
     identity: Identity,
     other_plots: Sequence[str] = (),
@@ -117,7 +119,7 @@ def own_sections(
     if verdict is not None:
         yield verdict_section(verdict)
     yield _scores(spec, winner, baseline)
-    yield _comparison(board, winner, gap)
+    yield _comparison(board, winner, gap, choice)
     if said := content.answering(spec, winner):
         costs = content.costs_table(winner)
         yield Section("answers", "How it comes to an answer", tuple(said), (costs,) if costs else ())
@@ -166,12 +168,12 @@ def _scores(spec: DatasetSpec, winner: Evaluation, baseline: Baseline) -> Sectio
     return Section("scores", "How well it does", (said,), tables)
 
 
-def _comparison(board: Leaderboard, winner: Evaluation, gap: OptimismGap) -> Section:
+def _comparison(board: Leaderboard, winner: Evaluation, gap: OptimismGap, choice: SelectionGap | None) -> Section:
     reasons = tuple((content.words(family), reason) for family, reason in board.left_out.items())
     return Section(
         "comparison",
         f"Why this model: {content.words(winner.family)}",
-        (content.standing(board), gap_words(winner, gap)),
+        _present(content.standing(board), gap_words(winner, gap), selection_words(winner, choice)),
         _filled(content.leaderboard_table(board), Table("Left out of the comparison", ("Family", "Why"), reasons)),
         ("leaderboard",),
     )

@@ -255,6 +255,7 @@ def _record(
         seconds=elapsed,
         fit_seconds=sum(fit.seconds for fit in trial.arrived.values()),
         reason=reason,
+        fold_scores=tuple(trial.scores[fold] for fold in sorted(trial.scores)) if state == "COMPLETE" else (),
     )
     space = {name: distribution_to_json(d) for name, d in trial.handle.distributions.items()}
     return TrialRecord(ended, tuple(trial.steps), trial.handle.params, space)

@@ -24,6 +24,7 @@ class Trial:
         fit_seconds: time its fold fits took together.
         score: mean over folds, or None where it was pruned or failed.
         reason: why it failed; empty otherwise.
+        fold_scores: primary metric on each fold where it went through all of them.
     """
 
     number: int
@@ -33,6 +34,10 @@ class Trial:
     seconds: float
     fit_seconds: float
     reason: str = ""
+    fold_scores: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fold_scores", tuple(self.fold_scores))
 
 
 @dataclass(frozen=True)

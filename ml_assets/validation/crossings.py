@@ -53,7 +53,9 @@ def _series(column: Column, values: pd.Series[Any]) -> pl.Series:
 
 
 def _crossing(keys: NDArray[Any], splits: pd.DataFrame) -> NDArray[np.int64]:
-    rows = pd.DataFrame({"key": keys, "fold": splits["fold"].to_numpy()})
+    # Rows to test and rows to calibrate on have no fold, and are two sides all the same.
+    side = np.where(splits["part"] == "calibration", splits["fold"] - 1, splits["fold"])
+    rows = pd.DataFrame({"key": keys, "fold": side})
     sides = rows.groupby("key")["fold"]
     crossing = sides.transform("min") != sides.transform("max")
     found = rows[crossing].sort_values("key", kind="stable").index

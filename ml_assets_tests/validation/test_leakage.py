@@ -233,6 +233,9 @@ def test_equal_rows_on_both_sides_of_the_split_or_in_two_folds_are_found() -> No
     assert not found.passed
     assert {copies[0], copies[1]} <= {row.row_id for row in found.failing_rows}
     assert linted(spec.model_copy(update={"duplicates": "independent"}), table, splits).passed
+    tested = table[table.duplicated(features, keep=False) & (splits["part"] == "test")].sort_values(features).index
+    splits.loc[tested[0], "part"] = "calibration"
+    assert tested[0] in {row.row_id for row in linted(spec, table, splits).failing_rows}
 
 
 def test_groups_on_both_sides_of_the_split_are_found() -> None:
