@@ -1,8 +1,8 @@
 """The promotion gate: whether a challenger replaces the champion. Moving the alias belongs in delivery.
 
 Both are compared on the same rows, which neither saw in training. The gate fails closed: where something that is asked
-cannot be said, the champion stays and the reason says what is missing. Its tests are in `gate_tests`, the slices in
-`gate_slices`, the limits in `gate_limits`, the document in `verdict`.
+cannot be said, the champion stays and the reason says what is missing. Its tests are in `gate_comparison`, the slices
+in `gate_slices`, the limits in `gate_limits`, the document in `verdict`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pandas as pd
 
 from ml_assets.datasets.judging import Promotion
 from ml_assets.datasets.spec import Limits, Task
+from ml_assets.evaluation.gate_comparison import Compared, compare_rows, power_part
 from ml_assets.evaluation.gate_limits import check_limits, limits_part
 from ml_assets.evaluation.gate_slices import SliceRows, judge_slices, slices_part
-from ml_assets.evaluation.gate_tests import Compared, compare_rows, power_part
 from ml_assets.evaluation.metrics import primary_metric
 from ml_assets.evaluation.multiplicity import false_alarm_chance
 from ml_assets.evaluation.verdict import FILE, Force, LimitResult, Part, SliceResult, Verdict

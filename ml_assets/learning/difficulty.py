@@ -49,9 +49,10 @@ class Difficulty(BaseEstimator):  # type: ignore[misc]
             for name, kind in self.kinds_.items()
             if kind == "category"
         }
+        self.kinds_ = {name: kind for name, kind in self.kinds_.items() if rows[name].notna().any()}
         self.mean_ = float(np.mean(errors)) if len(errors) else 0.0
         self.model_ = None
-        if len(rows) >= FEWEST_ROWS and self.mean_ > 0:
+        if len(rows) >= FEWEST_ROWS and self.mean_ > 0 and self.kinds_:
             model = HistGradientBoostingRegressor(
                 loss="poisson",
                 max_iter=ITERATIONS,
