@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 FILE: Final = "explanations.json"
-SECONDS: Final = 3.0
+SECONDS: Final = 1.5
 """About what explaining may take, over its four parts."""
 BACKGROUND: Final = 20
 MOST_EXPLAINED: Final = 200

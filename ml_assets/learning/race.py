@@ -32,7 +32,7 @@ WEIGHED_ROWS: Final = 2000
 """Most rows by which families are weighed while the race goes on."""
 NEAR_LEADER: Final = 1.5
 """Score on the probe, over the leader's, up to which a family may take a large part of the time that is left."""
-LARGE_PART, EARLY_PART, SMALL_PART = 0.9, 0.5, 0.15
+LARGE_PART, EARLY_PART, SMALL_PART = 0.9, 0.3, 0.15
 """Of the time that is left, what a first setting may take: of a family near the leader on the probe, of the leader
 before cheaper ones had their turn, and of any other."""
 CORRECTIONS: Final = (0.5, 2.0)
