@@ -1,4 +1,4 @@
-"""Room 12: the page a person reads about a registered version and its verdict. What it says is the core's."""
+"""Room 14: the page a person reads about a registered version and its verdict. What it says is the core's."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any

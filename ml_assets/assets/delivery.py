@@ -1,4 +1,4 @@
-"""Rooms 10, 11 and 13: the registered version, the promotion verdict, whether the server has the champion."""
+"""Rooms 12, 13 and 15: the registered version, the promotion verdict, whether the server has the champion."""
 
 from collections.abc import Iterator
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Room 14: what the champion was trained on, what came in since, how far that moved, and what to do about it."""
+"""Room 16: what the champion was trained on, what came in since, how far that moved, and what to do about it."""
 
 import time
 from collections.abc import Iterator
