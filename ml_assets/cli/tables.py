@@ -29,7 +29,7 @@ def console() -> Console:
     from rich.console import Console
 
     made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=140)
+    return made if made.is_terminal else Console(highlight=False, width=160)
 
 
 def print_leaderboards(datasets: Sequence[str]) -> list[str]:
