@@ -106,7 +106,7 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
                 explanations_section(spec, explanations),
             ],
             words=_plot_words(spec, diagnostics, explanations),
-            figures={"score_intervals": _intervals_of(diagnostics)},
+            figures={"score_intervals": diagnostics.intervals},
         )
         card = MadeCard.of(document)
         files = CardFiles(spec.name, Home.current().reports / spec.name)
@@ -149,11 +149,6 @@ def _plot_words(spec: DatasetSpec, diagnostics: Diagnostics, explanations: Expla
             dependence_words(explanations),
         ),
     }
-
-
-def _intervals_of(diagnostics: Diagnostics) -> dict[str, list[float]]:
-    """Lower and upper end by metric, of those of all test rows that have an interval."""
-    return {s.metric: [s.low, s.high] for s in diagnostics.scores if not s.label and s.low == s.low}
 
 
 def check_registered(spec: DatasetSpec, winner: Evaluation, registration: Registration, verdict: Verdict) -> None:

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 from scipy import special
+
+from ml_assets.evaluation.bootstrap import resamples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,10 +32,8 @@ def bootstrap_weights(
     n: int, *, seed: int, draws: int = DRAWS, clusters: NDArray[Any] | None = None
 ) -> NDArray[np.float64]:
     """How often each of `n` rows is drawn in each of the draws, (draws, n); rows of a cluster together."""
-    rng = np.random.default_rng(seed)
     codes, units = _units(n, clusters)
-    counts = np.stack([np.bincount(rng.integers(units, size=units), minlength=units) for _ in range(draws)])
-    return counts[:, codes].astype(np.float64)
+    return np.concatenate(list(resamples(units, draws, seed)))[:, codes]
 
 
 def left_out_weights(n: int, *, clusters: NDArray[Any] | None = None) -> NDArray[np.float64]:
@@ -89,6 +90,5 @@ def _units(n: int, clusters: NDArray[Any] | None) -> tuple[NDArray[np.intp], int
     """Number of each row's unit, (n,), and how many units there are: rows, or clusters in the order they occur."""
     if clusters is None:
         return np.arange(n), n
-    places: dict[Any, int] = {}
-    codes = np.array([places.setdefault(label, len(places)) for label in clusters], dtype=np.intp)
-    return codes, len(places)
+    codes, labels = pd.factorize(clusters)
+    return codes, len(labels)

@@ -51,10 +51,10 @@ class Diagnostics:
     regions: tuple[Region, ...]
     gaps: tuple[GroupGap, ...]
 
-    def interval_of(self, metric: str) -> tuple[float, float] | None:
-        """Lower and upper end of a metric of all test rows; None where it has no interval."""
-        found = next((s for s in self.scores if s.metric == metric and not s.label), None)
-        return (found.low, found.high) if found is not None and found.low == found.low else None
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Lower and upper end by metric, of those of all test rows that have an interval."""
+        return {s.metric: (s.low, s.high) for s in self.scores if not s.label and s.low == s.low}
 
     def save(self, folder: Path) -> None:
         """Write `diagnostics.json`."""

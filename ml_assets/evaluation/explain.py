@@ -161,9 +161,8 @@ def explain(
     answers = affordable_answers(evaluation.predict_ms_per_1000_rows)
     importance, measured = _importance(spec, pipeline, rows, table, evaluation, seed)
     order = list(importance["feature"])
-    known = attribute(
-        spec, pipeline, _drawn(rows, _rows_for_shap(answers, len(order)), rng), background, order=order, seed=seed
-    )
+    explained = _drawn(rows, _rows_for_shap(answers, len(order)), rng)
+    known = attribute(spec, pipeline, explained, background, order=order, seed=seed)
     along = _drawn(rows, int(np.clip(answers / (10 * SHOWN_COLUMNS), 15, 100)), rng)
     crossed = _drawn(rows, int(np.clip(math.sqrt(answers / 6), 8, 40)), rng)
 
@@ -177,11 +176,11 @@ def explain(
         task=spec.task,
         classes=evaluation.classes,
         model_sha256=evaluation.model_sha256,
-        by_trees=known[1].by_trees,
+        by_trees=known.by_trees,
         importance=importance,
         importance_rows=measured,
-        shap=_summary(spec, *known),
-        explained_rows=len(known[0]),
+        shap=_summary(spec, explained, known),
+        explained_rows=len(explained),
         dependence=tuple(one for one in found if one is not None),
         interactions=interactions(spec, ask, crossed, order[:PAIRED_COLUMNS]),
         examples=_examples(spec, pipeline, rows, training, evaluation, background, order, seed),
@@ -202,16 +201,16 @@ def attribute(
     *,
     order: list[str],
     seed: int = 0,
-) -> tuple[pd.DataFrame, Attributions]:
-    """Raw rows, and the SHAP values of what the model answers: by its trees where that can be, else by asking."""
+) -> Attributions:
+    """SHAP values of what the model answers for raw `rows`: by its trees where that can be, else by asking."""
     exact = tree_attributions(pipeline, rows)
     if exact is not None:
-        return rows, exact
+        return exact
 
     def ask(asked: pd.DataFrame) -> NDArray[np.float64]:
         return predict(spec.task, pipeline, asked)
 
-    return rows, agnostic_attributions(ask, rows, background, order=order, seed=seed)
+    return agnostic_attributions(ask, rows, background, order=order, seed=seed)
 
 
 def _rows_for_shap(answers: float, columns: int) -> int:
@@ -300,7 +299,7 @@ def explain_row(
     seed: int = 0,
 ) -> Example:
     """One raw row explained; of a classification the probability of the class that is said."""
-    _, known = attribute(spec, pipeline, row, background, order=order, seed=seed)
+    known = attribute(spec, pipeline, row, background, order=order, seed=seed)
     answer = pipeline.predict(row)[0]
     at = list(map(str, pipeline.classes_)).index(str(answer)) if spec.task is Task.CLASSIFICATION else 0
     added = known.values[0, :, at]
