@@ -29,6 +29,9 @@ from ml_assets.resources.tracking import Tracking
 if TYPE_CHECKING:
     from ml_assets.evaluation.card_document import Identity, PlotWords
 
+MOST_IMPORTANCES = 30
+"""Columns whose importance the card's figures tell."""
+
 
 def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `model_card`."""
@@ -66,7 +69,6 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.evaluation.card import model_card as make_card
         from ml_assets.evaluation.card_files import CardFiles
         from ml_assets.evaluation.diagnostics_words import scores_section, weak_spots_section
-        from ml_assets.evaluation.explanation_plots import partial_dependence, shap_bars
         from ml_assets.evaluation.explanation_words import explanations_section
         from ml_assets.evaluation.ledger import looks_at, looks_section
         from ml_assets.evaluation.plots import card_plots, score_unit
@@ -92,8 +94,7 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
             plots=card_plots(spec, clean_table, comparison, winner, trials=trials, baseline=guess)
             | {
                 "slices": slices(diagnostics.slices, metric=winner.metric, unit=score_unit(spec)),
-                "shap": shap_bars(spec, explanations),
-                "partial_dependence": partial_dependence(spec, explanations),
+                **explanations.plots,
             },
             identity=identity_of(registered_model, run=context.run.run_id, now=datetime.now(UTC)),
             baseline=guess,
@@ -106,7 +107,10 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
                 explanations_section(spec, explanations),
             ],
             words=_plot_words(spec, diagnostics, explanations),
-            figures={"score_intervals": diagnostics.intervals},
+            figures={
+                "score_intervals": diagnostics.intervals,
+                "importance": explanations.importance.head(MOST_IMPORTANCES).to_dict(orient="records"),
+            },
         )
         card = MadeCard.of(document)
         files = CardFiles(spec.name, Home.current().reports / spec.name)

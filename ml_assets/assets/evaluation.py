@@ -32,7 +32,7 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
             spec,
             "evaluation",
             kinds={"scikitlearn", "matplotlib", "mlflow"},
-            version=decision_version(spec, "3"),
+            version=decision_version(spec, "4"),
             by_family=True,
         ),
         ins={
@@ -48,17 +48,17 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
         splits: DataFrame,
         tuned_params: dict[str, SearchResult | LeftOut],
         model: dict[str, FittedModel | LeftOut],
-        settings: Settings,
         tracking: Tracking,
     ) -> dg.MaterializeResult[dict[str, Evaluation | LeftOut]]:
-        """Out-of-fold and test metrics, costs, importances and plots of each family."""
+        """Out-of-fold and test metrics, costs and plots of each family."""
         from ml_assets.evaluation.side_by_side import Candidate, evaluate_all
         from ml_assets.learning.cores import hold_cores
         from ml_assets.learning.left_out import LeftOut as NoModel
+        from ml_assets.learning.pool import begin_loading
 
         give_way()
         evaluations: dict[str, Evaluation | LeftOut] = {}
-        candidates = []
+        candidates, fitted_of = [], {}
         for family in context.partition_keys:
             fitted, found = model[family], tuned_params[family]
             if isinstance(fitted, NoModel):
@@ -70,37 +70,30 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
                     f"{family}: its search left it out after the model was made; materialize {spec.name}/model again"
                 )
             check_alignment(found, splits, fitted)
-            file = stored_model(spec.name, family)
+            file, fitted_of[family] = stored_model(spec.name, family), fitted
             candidates.append(Candidate(found, file.folder, file.size, file.sha256))
         record_looks(context, spec, candidates, clean_table, splits)
-        with hold_cores(cores(), total=cores(), folder=Home.current().locks) as workers:
-            judged = evaluate_all(
-                spec, candidates, table=clean_table, splits=splits, workers=workers, seed=settings.seed
-            )
-            for candidate, made, images in judged:
-                family = made.family
-                fitted, file = model[family], stored_model(spec.name, family)
-                if isinstance(fitted, NoModel) or file.sha256 != candidate.model_sha256:
-                    raise TrainingError(
-                        f"{family}: its model was made again meanwhile; materialize {spec.name}/evaluation"
+        begin_loading()
+        with tracking.family_runs(context, spec.name) as family_run:
+            for family, fitted in fitted_of.items():  # while the processes' libraries load
+                with family_run(family) as run:
+                    _log_model(run, spec, fitted, clean_table)
+            with hold_cores(cores(), total=cores(), folder=Home.current().locks) as workers:
+                judged = evaluate_all(spec, candidates, table=clean_table, splits=splits, workers=workers)
+                for candidate, made in judged:
+                    family = made.family
+                    fitted, file = fitted_of[family], stored_model(spec.name, family)
+                    if file.sha256 != candidate.model_sha256:
+                        raise TrainingError(
+                            f"{family}: its model was made again meanwhile; materialize {spec.name}/evaluation"
+                        )
+                    with family_run(family) as run:
+                        _log_evaluation(run, made, fitted, file)
+                    evaluations[family] = made
+                    told = _metadata(made, fitted)
+                    context.add_asset_metadata(
+                        {**told, "mlflow_run": dg.MetadataValue.url(run.url), **plots(made.plots)}, partition_key=family
                     )
-                with tracking.family_run(context, spec.name, family) as run:
-                    rows = list(fitted.training_rows[:EXAMPLE_ROWS])
-                    example = clean_table.loc[rows, list(spec.feature_columns)]
-                    _log_evaluation(run, spec, made, fitted, example, images, file)
-                evaluations[family] = made
-                context.add_asset_metadata(
-                    {
-                        f"cv_{made.metric}": made.cv_score,
-                        "cv_standard_error": made.cv_standard_error,
-                        **{f"test_{name}": value for name, value in made.test_metrics.items()},
-                        **_probabilities_of(fitted),
-                        "model_sha256": file.sha256,
-                        "mlflow_run": dg.MetadataValue.url(run.url),
-                        **plots(images),
-                    },
-                    partition_key=family,
-                )
         return dg.MaterializeResult(value=evaluations)
 
     return evaluation
@@ -153,15 +146,22 @@ def check_alignment(found: SearchResult, splits: DataFrame, fitted: FittedModel)
         )
 
 
-def _log_evaluation(
-    run: TrackedRun,
-    spec: DatasetSpec,
-    made: Evaluation,
-    fitted: FittedModel,
-    example: DataFrame,
-    images: dict[str, bytes],
-    file: StoredModel,
-) -> None:
+def _metadata(made: Evaluation, fitted: FittedModel) -> dict[str, Any]:
+    return {
+        f"cv_{made.metric}": made.cv_score,
+        "cv_standard_error": made.cv_standard_error,
+        **{f"test_{name}": value for name, value in made.test_metrics.items()},
+        **_probabilities_of(fitted),
+        "model_sha256": made.model_sha256,
+    }
+
+
+def _log_model(run: TrackedRun, spec: DatasetSpec, fitted: FittedModel, table: DataFrame) -> None:
+    rows = list(fitted.training_rows[:EXAMPLE_ROWS])
+    run.log_model(fitted.pipeline, spec, table.loc[rows, list(spec.feature_columns)])
+
+
+def _log_evaluation(run: TrackedRun, made: Evaluation, fitted: FittedModel, file: StoredModel) -> None:
     metrics = {
         f"cv_{made.metric}": made.cv_score,
         "cv_standard_error": made.cv_standard_error,
@@ -173,8 +173,7 @@ def _log_evaluation(
     }
     tags = {"model_sha256": file.sha256, "data_hash": made.data_hash, "splits_hash": made.splits_hash}
     tags |= {name: str(value) for name, value in _probabilities_of(fitted).items()}
-    run.log(params=fitted.record.params, metrics=metrics, tags=tags, images=images)
-    run.log_model(fitted.pipeline, spec, example)
+    run.log(params=fitted.record.params, metrics=metrics, tags=tags, images=made.plots)
 
 
 def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:

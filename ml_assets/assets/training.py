@@ -80,15 +80,16 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
             stored = stored_families(spec, "tuned_params", [name for name in family_names() if name not in results])
             seconds = time.monotonic() - started
             results[ENSEMBLE] = ensemble_result(rows, {**stored, **results}, seconds=seconds)
-        for family, result in results.items():
-            if not isinstance(result, Found):
-                context.add_asset_metadata({**left_out_metadata(result), **_limits(settings)}, partition_key=family)
-                continue
-            with tracking.family_run(context, spec.name, family) as run:
-                images = _log_search(run, spec, result)
-            found = _search_metadata(result, settings)
-            context.add_asset_metadata({**found, "mlflow_run": dg.MetadataValue.url(run.url)}, partition_key=family)
-            context.add_asset_metadata(plots(images), partition_key=family)
+        with tracking.family_runs(context, spec.name) as family_run:
+            for family, result in results.items():
+                if not isinstance(result, Found):
+                    context.add_asset_metadata({**left_out_metadata(result), **_limits(settings)}, partition_key=family)
+                    continue
+                with family_run(family) as run:
+                    images = _log_search(run, spec, result)
+                found = _search_metadata(result, settings)
+                context.add_asset_metadata({**found, "mlflow_run": dg.MetadataValue.url(run.url)}, partition_key=family)
+                context.add_asset_metadata(plots(images), partition_key=family)
         return dg.MaterializeResult(value=results, metadata=plots(_race(spec, results)))
 
     return tuned_params

@@ -55,9 +55,9 @@ def explain(dataset: str, file: Path, output: Path | None, what_if: float | None
         sys.stdout.write(_text(spec, example))
 
 
-def _examples(spec: DatasetSpec, file: Path, amount: float | None, *, most: int | None) -> list[Example]:
+def _examples(spec: DatasetSpec, file: Path, amount: float | None, *, most: int | None) -> tuple[Example, ...]:
     from ml_assets.datasets.spec import Task
-    from ml_assets.evaluation.explain import explain_row
+    from ml_assets.evaluation.explain import explain_rows
 
     rows = prediction_rows(spec, file)[list(spec.feature_columns)].reset_index(drop=True)
     if most is not None and len(rows) > most:
@@ -65,20 +65,16 @@ def _examples(spec: DatasetSpec, file: Path, amount: float | None, *, most: int 
     known = _explanations(spec)
     if spec.task is Task.REGRESSION and amount is None:
         amount = _half_error(spec)
-    pipeline = champion_pipeline(spec)
-    return [
-        explain_row(
-            spec,
-            pipeline,
-            rows.iloc[[at]],
-            known.background,
-            known.background,
-            order=known.order,
-            why=f"number {at + 1}",
-            amount=amount if spec.task is Task.REGRESSION else None,
-        )
-        for at in range(len(rows))
-    ]
+    return explain_rows(
+        spec,
+        champion_pipeline(spec),
+        rows,
+        known.background,
+        known.background,
+        order=known.order,
+        why=[f"number {at}" for at in range(1, len(rows) + 1)],
+        amount=amount if spec.task is Task.REGRESSION else None,
+    )
 
 
 def _explanations(spec: DatasetSpec) -> Explanations:

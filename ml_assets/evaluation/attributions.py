@@ -22,6 +22,8 @@ TREES: Final = frozenset(
     {"XGBRegressor", "RandomForestRegressor", "ExtraTreesRegressor", "HistGradientBoostingRegressor"}
 )
 """Regressors whose trees shap walks through itself."""
+ASKED_AT_ONCE: Final = 20_000
+"""Rows that a model is asked for in one call, about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,23 +109,42 @@ def agnostic_attributions(
     pool = pd.concat([background, rows], ignore_index=True)[list(rows.columns)]
     known = {name: pool[name].array for name in pool.columns}
     rng = np.random.default_rng(seed)
-    values, base = [], None
-    for at in range(len(rows)):
-        forward = rng.permutation(len(groups))
-        masks = np.concatenate([_revealed(forward), _revealed(forward[::-1])[1:-1]])
-        places = np.where(masks[:, None, :], len(background) + at, np.arange(len(background))[None, :, None])
+    orders = [rng.permutation(len(groups)) for _ in range(len(rows))]
+    together = max(ASKED_AT_ONCE // (2 * len(groups) * len(background)), 1)
+
+    def answers(batch: range) -> NDArray[np.float64]:
+        """Mean over the background for each of `batch` and each mask, (batch, masks, k)."""
+        masks = np.stack([_masks(orders[at]) for at in batch])
+        own_places = len(background) + np.array(batch)
+        places = np.where(
+            masks[:, :, None, :], own_places[:, None, None, None], np.arange(len(background))[None, None, :, None]
+        )
         flat = places.reshape(-1, len(groups))
         parts = {name: known[name].take(flat[:, g]) for g, group in enumerate(groups) for name in group}
-        found = predict(pd.DataFrame(parts)[list(rows.columns)]).reshape(len(masks), len(background), -1).mean(axis=1)
-        ahead = found[: len(groups) + 1]
-        behind = np.concatenate([found[:1], found[len(groups) + 1 :], found[len(groups) : len(groups) + 1]])
-        value = np.empty((len(groups), found.shape[1]))
-        value[forward] = np.diff(ahead, axis=0) / 2
-        value[forward[::-1]] += np.diff(behind, axis=0) / 2
-        values.append(value)
-        base = found[0]
+        found = predict(pd.DataFrame(parts)[list(rows.columns)])
+        return np.asarray(found.reshape(*masks.shape[:2], len(background), -1).mean(axis=2))
+
+    batches = (range(at, min(at + together, len(rows))) for at in range(0, len(rows), together))
+    found = np.concatenate([answers(batch) for batch in batches])
+    values = np.stack([_differences(order, one) for order, one in zip(orders, found, strict=True)])
     outputs = predict(rows).reshape(len(rows), -1)
-    return Attributions(tuple(names), np.asarray(base), np.stack(values), outputs, False)
+    return Attributions(tuple(names), found[-1, 0], values, outputs, False)
+
+
+def _masks(order: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which columns are known along an order from none to all, and then along its reverse, (2 m, m)."""
+    return np.concatenate([_revealed(order), _revealed(order[::-1])[1:-1]])
+
+
+def _differences(order: NDArray[np.intp], found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each column adds (m, k), the mean over an order and its reverse, from the answers for its masks (2 m, k)."""
+    groups = len(order)
+    ahead = found[: groups + 1]
+    behind = np.concatenate([found[:1], found[groups + 1 :], found[groups : groups + 1]])
+    value = np.empty((groups, found.shape[1]))
+    value[order] = np.diff(ahead, axis=0) / 2
+    value[order[::-1]] += np.diff(behind, axis=0) / 2
+    return value
 
 
 def _revealed(order: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -237,7 +237,7 @@ def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with those inside others under their path, `members › linear › shrinkage`."""
     made: dict[str, Any] = {}
     for name, value in settings.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             made |= {f"{name} › {inner}": deeper for inner, deeper in flat(value).items()}
         else:
             made[name] = value

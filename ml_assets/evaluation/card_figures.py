@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ml_assets.evaluation.optimism import OptimismGap
     from ml_assets.evaluation.record import Evaluation
 
-MOST_IMPORTANCES = 30
-
 
 def card_figures(
     spec: DatasetSpec,
@@ -59,7 +57,6 @@ def card_figures(
         "settings": flat(winner.params),
         "search": {"seconds": winner.search_seconds, "trials": winner.trials, "fit_seconds": winner.fit_seconds},
         "cost": {"ms_per_1000_rows": winner.predict_ms_per_1000_rows, "bytes": winner.model_bytes},
-        "importance": winner.importance.head(MOST_IMPORTANCES).to_dict(orient="records"),
         "slices": _slices(spec, table, winner),
         "leaderboard": board.to_frame().reset_index().to_dict(orient="records"),
         "left_out": dict(board.left_out),

@@ -56,7 +56,6 @@ PLACED = frozenset(
             "residuals",
             "confusion_matrix",
             "calibration",
-            "importances",
             "search",
             "learning_curve",
             "parameters",
@@ -129,7 +128,6 @@ def own_sections(
     if found := error_slices(spec, table, winner):
         yield _slices(card_data.slices(spec, found, metric=winner.metric))
     yield intervals_section(spec, winner)
-    yield _explanations(winner)
     yield Section("limits", "Limits of use", points=tuple(content.limits(spec, winner)))
     yield _settings(winner, other_plots)
     yield _columns(spec)
@@ -187,12 +185,6 @@ def _slices(parts: Sequence[card_data.SlicesOf]) -> Section:
     )
     each = tuple(f"{one.column} is kept from the model: {one.reason}. {one.sentence}" for one in parts)
     return Section("slices", "Errors by sensitive column", (said, *each), tuple(one.table for one in parts))
-
-
-def _explanations(winner: Evaluation) -> Section:
-    top = winner.importance.dropna(subset=["mean"])["feature"].head(1).tolist()
-    said = f"Shuffling a column shows how much the answers lean on it; most of all on {top[0]}." if top else ""
-    return Section("explanations", "What its answers depend on", _present(said), pictures=("importances",))
 
 
 def _settings(winner: Evaluation, other_plots: Sequence[str]) -> Section:

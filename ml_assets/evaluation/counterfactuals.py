@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ml_assets.datasets.spec import DatasetSpec
 
-PAIRED: Final = 6
+PAIRED: Final = 4
 """Columns, the most important first, that are changed two at a time where one is not enough."""
 
 

@@ -133,7 +133,7 @@ def _histogram(axes: Any, values: NDArray[np.float64], *, bins: int) -> None:
     if 1 < len(distinct) <= bins and (distinct == np.round(distinct)).all() and np.ptp(distinct) < 2 * bins:
         axes.hist(values, bins=np.arange(distinct[0], distinct[-1] + 2) - 0.5, color=BLUE, rwidth=0.9)
     elif len(distinct):
-        axes.hist(values, bins=_edges(distinct[0], distinct[-1], bins), color=BLUE)
+        axes.stairs(*np.histogram(values, _edges(distinct[0], distinct[-1], bins)), fill=True, color=BLUE)
     plain_numbers(axes.xaxis, most=5)
     plain_numbers(axes.yaxis, most=5, whole=True)
     axes.grid(visible=False, axis="x")

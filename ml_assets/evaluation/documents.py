@@ -38,16 +38,16 @@ def read_document(path: Path) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """`value` with numpy scalars, arrays, tuples and mappings turned into JSON's own types."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+    if value is None or isinstance(value, bool | int | str):
+        return value
     if isinstance(value, list | tuple | np.ndarray):
         return [plain(item) for item in value]
     if isinstance(value, np.generic):
         return plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):  # late: asking each of Mapping's many subclasses takes its time
+        return {str(key): plain(item) for key, item in value.items()}
     return str(value)
 
 

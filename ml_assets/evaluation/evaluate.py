@@ -13,7 +13,6 @@ from ml_assets.errors import TrainingError
 from ml_assets.evaluation.contract_scores import contract_scores
 from ml_assets.evaluation.coverage import coverage_scores
 from ml_assets.evaluation.decisions import cost_matrix
-from ml_assets.evaluation.explanations import MOST_COLUMNS, permutation_importance
 from ml_assets.evaluation.metrics import FloatArray, Labels, fold_scores, primary_metric
 from ml_assets.evaluation.record import Evaluation, prediction_columns
 from ml_assets.evaluation.temperature import Temperature
@@ -42,10 +41,6 @@ def evaluate(
     splits_hash: str,
     calibration: Temperature | None = None,
     class_weight: str = "none",
-    seed: int = 0,
-    importance_rows: int = 1000,
-    importance_repeats: int = 3,
-    importance_seconds: float = 0.4,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Evaluation:
     """The record of `pipeline`, which was fitted on all training rows; this is where test rows are scored.
@@ -68,10 +63,6 @@ def evaluate(
         splits_hash: of the splits.
         calibration: temperature of the model's probabilities; out-of-fold ones are brought to that of the other folds.
         class_weight: how training rows were weighed, as the model's record has it.
-        seed: of the shuffles behind the importances.
-        importance_rows: most test rows that importances are measured on.
-        importance_repeats: shuffles of each column.
-        importance_seconds: about the most time spent on importances; slow models get fewer rows.
         clock: monotonic seconds.
 
     Raises:
@@ -92,7 +83,6 @@ def evaluate(
     if calibration is not None:
         oof_prediction = calibration.out_of_fold(oof_prediction, fold)
     by_fold = fold_scores(spec.task, y_train, oof_prediction, fold, classes)
-    shuffles = min(X_test.shape[1], MOST_COLUMNS) * importance_repeats
     return Evaluation(
         dataset=spec.name,
         family=family,
@@ -120,16 +110,6 @@ def evaluate(
         splits_hash=splits_hash,
         oof=_prediction_table(spec.task, classes, train, y_train, oof_prediction),
         test=_prediction_table(spec.task, classes, test, y_test, test_prediction),
-        importance=permutation_importance(
-            lambda rows: predict(spec.task, pipeline, rows),
-            X_test,
-            y_test,
-            task=spec.task,
-            classes=classes,
-            rows=affordable_rows(milliseconds, shuffles, importance_seconds, importance_rows),
-            repeats=importance_repeats,
-            seed=seed,
-        ),
         costs=cost_matrix(classes, spec.decision.costs),
         calibration=calibration,
         class_weight=class_weight,
@@ -166,14 +146,6 @@ def predict_ms(task: Task, pipeline: Any, rows: pd.DataFrame, clock: Callable[[]
     start = clock()
     predict(task, pipeline, batch)
     return 1000 * (clock() - start)
-
-
-def affordable_rows(ms_per_1000: float, calls: int, seconds: float, most: int) -> int:
-    """Largest of `most`, most/2, most/4 … (not below 100) with which `calls` predictions fit `seconds`."""
-    rows = most
-    while rows > 200 and calls * ms_per_1000 * rows / 1e6 > seconds:
-        rows //= 2
-    return rows
 
 
 def _prediction_table(

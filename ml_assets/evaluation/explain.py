@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -15,24 +15,26 @@ from ml_assets.evaluation.attributions import Attributions, agnostic_attribution
 from ml_assets.evaluation.counterfactuals import Change, Counterfactual, counterfactual
 from ml_assets.evaluation.dependence import Dependence, Interaction, dependence, interactions
 from ml_assets.evaluation.documents import read_document, write_document
-from ml_assets.evaluation.evaluate import affordable_rows, predict, true_values
-from ml_assets.evaluation.explanations import permutation_importance
+from ml_assets.evaluation.evaluate import predict, true_values
+from ml_assets.evaluation.importances import affordable_rows, permutation_importance
+from ml_assets.evaluation.pictures import load_pictures, save_pictures
 from ml_assets.evaluation.record import Evaluation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
 FILE: Final = "explanations.json"
-SECONDS: Final = 1.5
+SECONDS: Final = 1.0
 """About what explaining may take, over its four parts."""
 BACKGROUND: Final = 20
 MOST_EXPLAINED: Final = 200
 SHOWN_COLUMNS: Final = 4
 PAIRED_COLUMNS: Final = 3
-REPEATS: Final = 10
+REPEATS: Final = 5
 EXAMPLES: Final = 3
 
 
@@ -74,6 +76,7 @@ class Explanations:
         interactions: H² of the most important columns, strongest first.
         examples: single rows.
         background: raw training-like rows that stand for "not known".
+        plots: PNG bytes by name, as `explanation_plots.explanation_plot_set` draws them; kept with it.
     """
 
     dataset: str
@@ -90,6 +93,7 @@ class Explanations:
     interactions: tuple[Interaction, ...]
     examples: tuple[Example, ...]
     background: pd.DataFrame
+    plots: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def order(self) -> list[str]:
@@ -97,7 +101,7 @@ class Explanations:
         return list(self.importance["feature"])
 
     def save(self, folder: Path) -> None:
-        """Write `explanations.json` and three Parquet files."""
+        """Write `explanations.json`, three Parquet files, and the plots."""
         content = {
             **{name: getattr(self, name) for name in ("dataset", "family", "classes", "model_sha256", "by_trees")},
             "task": self.task.value,
@@ -119,6 +123,7 @@ class Explanations:
         self.importance.to_parquet(folder / "importance.parquet")
         self.shap.to_parquet(folder / "shap.parquet")
         self.background.to_parquet(folder / "background.parquet")
+        save_pictures(folder, self.plots)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -139,6 +144,7 @@ class Explanations:
             importance=pd.read_parquet(folder / "importance.parquet"),
             shap=pd.read_parquet(folder / "shap.parquet"),
             background=pd.read_parquet(folder / "background.parquet"),
+            plots=load_pictures(folder),
         )
 
 
@@ -278,45 +284,60 @@ def _examples(
         "the smallest error": ranked[0],
     }
     amount = None if spec.task is Task.CLASSIFICATION else evaluation.test_metrics["rmse"] / 2
-    return tuple(
-        explain_row(
-            spec, pipeline, rows.loc[[row]], training, background, order=order, why=why, amount=amount, seed=seed
-        )
-        for why, row in chosen.items()
+    shown = rows.loc[list(chosen.values())]
+    return explain_rows(
+        spec, pipeline, shown, training, background, order=order, why=list(chosen), amount=amount, seed=seed
     )
 
 
-def explain_row(
+def explain_rows(
     spec: DatasetSpec,
     pipeline: Pipeline,
-    row: pd.DataFrame,
+    rows: pd.DataFrame,
     observed: pd.DataFrame,
     background: pd.DataFrame,
     *,
     order: list[str],
-    why: str = "",
+    why: Sequence[str],
     amount: float | None = None,
     seed: int = 0,
-) -> Example:
-    """One raw row explained; of a classification the probability of the class that is said."""
-    known = attribute(spec, pipeline, row, background, order=order, seed=seed)
-    answer = pipeline.predict(row)[0]
-    at = list(map(str, pipeline.classes_)).index(str(answer)) if spec.task is Task.CLASSIFICATION else 0
-    added = known.values[0, :, at]
-    ranked = np.argsort(-np.abs(added), kind="stable")
-    values = tuple(
-        (known.columns[c], _shown(row[known.columns[c]].iloc[0]) if known.columns[c] in row else "", float(added[c]))
-        for c in ranked
-    )
-    return Example(
-        row_id=str(row.index[0]),
-        why=why,
-        answer=str(answer) if spec.task is Task.CLASSIFICATION else float(answer),
-        base=float(known.base[at]),
-        output=float(known.outputs[0, at]),
-        values=values,
-        what_if=counterfactual(spec, pipeline.predict, row, observed, order=order, amount=amount),
-    )
+) -> tuple[Example, ...]:
+    """Raw rows explained one by one; of a classification the probability of the class that is said.
+
+    Args:
+        spec: the contract.
+        pipeline: the fitted model.
+        rows: raw rows.
+        observed: raw rows that show which values there are.
+        background: raw rows that stand for "not known".
+        order: columns, the most important first.
+        why: of each row, why it is told.
+        amount: by how much a number has to move for a change to count; None for classes.
+        seed: of the draws.
+    """
+    if rows.empty:
+        return ()
+    known = attribute(spec, pipeline, rows, background, order=order, seed=seed)
+    answers = pipeline.predict(rows)
+    classes = list(map(str, pipeline.classes_)) if spec.task is Task.CLASSIFICATION else []
+
+    def example(place: int) -> Example:
+        row, answer = rows.iloc[[place]], answers[place]
+        at = classes.index(str(answer)) if classes else 0
+        added = known.values[place, :, at]
+        ranked = np.argsort(-np.abs(added), kind="stable")
+        named = [(known.columns[c], float(added[c])) for c in ranked]
+        return Example(
+            row_id=str(row.index[0]),
+            why=why[place],
+            answer=str(answer) if classes else float(answer),
+            base=float(known.base[at]),
+            output=float(known.outputs[place, at]),
+            values=tuple((name, _shown(row[name].iloc[0]) if name in row else "", value) for name, value in named),
+            what_if=counterfactual(spec, pipeline.predict, row, observed, order=order, amount=amount),
+        )
+
+    return tuple(example(place) for place in range(len(rows)))
 
 
 def _shown(value: Any) -> str:

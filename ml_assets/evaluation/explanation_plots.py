@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.collections import LineCollection
 
 from ml_assets.datasets.spec import Task
 from ml_assets.evaluation.canvas import (
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 12
 MOST_CLASSES = 4
 MOST_LINES = 30
+
+
+def explanation_plot_set(spec: DatasetSpec, found: Explanations) -> dict[str, bytes]:
+    """`shap` and `partial_dependence` of a model."""
+    return {"shap": shap_bars(spec, found), "partial_dependence": partial_dependence(spec, found)}
 
 
 @drawn
@@ -63,8 +69,8 @@ def partial_dependence(spec: DatasetSpec, found: Explanations) -> Figure:
             [one.rows.shape[2] - 1] if one.rows.shape[2] <= 2 else list(range(min(one.rows.shape[2], MOST_CLASSES)))
         )
         if len(outputs) == 1:
-            for row in one.rows[:MOST_LINES, :, outputs[0]]:
-                cell.plot(places, row, color=GREY, linewidth=0.5, alpha=0.5)
+            lines = [np.column_stack([places, row]) for row in one.rows[:MOST_LINES, :, outputs[0]]]
+            cell.add_collection(LineCollection(lines, colors=GREY, linewidths=0.5, alpha=0.5))
         for at, output in enumerate(outputs):
             label = short(found.classes[output], 18) if found.classes else "mean"
             cell.plot(places, one.mean[:, output], color=SERIES[at], linewidth=2, marker="o", markersize=3, label=label)

@@ -104,7 +104,7 @@ def _importance_table(spec: DatasetSpec, found: Explanations) -> Table:
     )
     label = METRICS[spec.task][primary_metric(spec.task)].label
     caption = (
-        f"Columns by what shuffling them adds to the {label} ({found.importance_rows:,} test rows, ten shuffles), and "
+        f"Columns by what shuffling them adds to the {label} ({found.importance_rows:,} test rows, five shuffles), and "
         f"their mean absolute SHAP value ({found.explained_rows:,} rows)"
     )
     return Table(caption, ("Column", "Added by shuffling", "95 % interval", "Mean absolute SHAP"), rows)

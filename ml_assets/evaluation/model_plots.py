@@ -58,7 +58,7 @@ def residuals(y_true: Labels, prediction: FloatArray, *, label: str) -> Figure:
     _cloud(left, predicted, actual)
     left.plot(span, span, color=VERMILION, linewidth=1.4)
     left.set(xlabel="predicted (line: as actual)", ylabel="actual", title=short(label, 34))
-    right.hist(actual - predicted, bins=40, color=BLUE)
+    right.stairs(*np.histogram(actual - predicted, 40), fill=True, color=BLUE)
     right.axvline(0, color=VERMILION, linewidth=1.4)
     right.set(xlabel="actual - predicted", ylabel="rows", title=f"residuals of {len(actual):,} rows")
     plain_numbers(left.xaxis, right.xaxis, most=3)
@@ -158,27 +158,6 @@ def binned_calibration(y_true: Labels, prediction: FloatArray, *, label: str, bi
     axes.set_title(f"{len(table):,} rows in {len(means)} groups by prediction")
     axes.legend(loc="upper left")
     plain_numbers(axes.xaxis, axes.yaxis)
-    return sheet
-
-
-@drawn
-def importances(importance: pd.DataFrame, *, metric: str, unit: str = "", most: int = 15) -> Figure:
-    """What shuffling a column adds to the metric, most important first, with the spread over shuffles."""
-    top = importance.dropna(subset=["mean"]).head(most)
-    if top.empty:
-        return note("no importances were measured")
-    sheet, axes = figure(1.0 + 0.28 * len(top))
-    places = np.arange(len(top))
-    axes.barh(places, top["mean"], xerr=top["std"], color=SKY, edgecolor=BLUE, ecolor=INK, capsize=2)
-    axes.set_yticks(places, [words(name, 26) for name in top["feature"]])
-    axes.invert_yaxis()
-    axes.axvline(0, color=GREY, linewidth=1)
-    axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"added {metric_label(metric, unit)} when the column is shuffled")
-    left = len(importance) - len(top)
-    if left:
-        axes.set_title(f"{left} less important columns not shown", color=GREY, fontsize=9)
-    plain_numbers(axes.xaxis, most=5)
     return sheet
 
 

@@ -42,11 +42,6 @@ def plot_words(
             _leaderboard(board, baseline),
         ),
         **_result_words(spec, winner),
-        "importances": PlotWords(
-            "What the answers depend on",
-            "How much worse the score on test rows gets when one column is shuffled.",
-            _importances(winner),
-        ),
         "search": PlotWords(
             "The search for settings",
             "Each dot is one trial; the lines are the best so far of each family.",
@@ -168,14 +163,6 @@ def _reliability(winner: Evaluation) -> str:
         f"It gives its likeliest class a probability of {percent(float(confidence.mean()))} on average and is right in "
         f"{percent(float(correct.mean()))}; expected calibration error {calibration_error(confidence, correct):.3f}"
     )
-
-
-def _importances(winner: Evaluation) -> str:
-    top = winner.importance.dropna(subset=["mean"]).head(3)
-    if top.empty:
-        return "No importances were measured"
-    told = [f"{row['feature']} adds {number(row['mean'], 3)}" for row in top.to_dict(orient="records")]
-    return f"Most to least: shuffling {listed(told)} to the {METRICS[winner.task][winner.metric].label}"
 
 
 def _search(trials: Trials | None) -> str:

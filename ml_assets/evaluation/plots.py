@@ -33,22 +33,18 @@ def data_plots(spec: DatasetSpec, table: pd.DataFrame) -> dict[str, bytes]:
 
 
 def model_plot_set(spec: DatasetSpec, evaluation: Evaluation) -> dict[str, bytes]:
-    """`residuals` or `confusion_matrix`, `calibration` and `importances` of one family, on test rows."""
+    """`residuals` or `confusion_matrix` and `calibration` of one family, on test rows."""
     y_true, prediction = labels_of(evaluation.test), evaluation.test_prediction
     label = axis_label(spec, spec.target)
     if evaluation.task is Task.REGRESSION:
-        plots = {
+        return {
             "residuals": model_plots.residuals(y_true, prediction, label=label),
             "calibration": model_plots.binned_calibration(y_true, prediction, label=label),
         }
-    else:
-        plots = {
-            "confusion_matrix": model_plots.confusion_matrix(y_true, prediction, evaluation.classes, evaluation.costs),
-            "calibration": model_plots.reliability(y_true, prediction, evaluation.classes),
-        }
-    unit = score_unit(spec)
-    plots["importances"] = model_plots.importances(evaluation.importance, metric=evaluation.metric, unit=unit)
-    return plots
+    return {
+        "confusion_matrix": model_plots.confusion_matrix(y_true, prediction, evaluation.classes, evaluation.costs),
+        "calibration": model_plots.reliability(y_true, prediction, evaluation.classes),
+    }
 
 
 def search_plots(spec: DatasetSpec, trials: Trials, *, metric: str) -> dict[str, bytes]:
@@ -94,7 +90,7 @@ def card_plots(
     searched |= {} if trials is None else parameters_plot(trials, family=most_weighty(evaluation))
     return {
         **leaderboard_plot(spec, board, baseline),
-        **model_plot_set(spec, evaluation),
+        **(evaluation.plots or model_plot_set(spec, evaluation)),
         **searched,
         **data_plots(spec, table),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ml_assets.datasets.spec import Task
 from ml_assets.evaluation.decisions import Costs, said_classes
 from ml_assets.evaluation.documents import as_float, read_document, write_document
 from ml_assets.evaluation.metrics import FloatArray, Labels, row_losses
+from ml_assets.evaluation.pictures import load_pictures, save_pictures
 from ml_assets.evaluation.temperature import Temperature
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DOCUMENT = "evaluation.json"
-TABLES = ("oof", "test", "importance")
+TABLES = ("oof", "test")
 PROBABILITY = "probability_"
 
 
@@ -37,14 +38,13 @@ class Evaluation:
         test_metrics: the same on the test rows, with the model fitted on all training rows.
         oof: indexed by row_id; columns `y`, `fold`, and `prediction` or `probability_<class>` each.
         test: the same for the test rows; `fold` is -1.
-        importance: columns `feature`, `mean`, `std`: what shuffling a raw column adds to the primary metric
-            on test rows, and its spread over the shuffles; largest first.
         search_seconds: time of the family's share of the search; `trials` counts its trials.
         predict_ms_per_1000_rows: milliseconds for one call with 1000 raw rows.
         costs: of each said class (across) for each true class (down), by which the model says one; empty where it
             says the likeliest.
         calibration: temperature that was fitted, used or not; out-of-fold predictions are at it where it is used.
         class_weight: how training rows were weighed: `none`, `balanced`, `refused` by the estimator, or `partly`.
+        plots: PNG bytes by name, as `plots.model_plot_set` draws them; kept with it.
     """
 
     dataset: str
@@ -70,10 +70,10 @@ class Evaluation:
     splits_hash: str
     oof: pd.DataFrame
     test: pd.DataFrame
-    importance: pd.DataFrame
     costs: Costs = ()
     calibration: Temperature | None = None
     class_weight: str = "none"
+    plots: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def test_score(self) -> float:
@@ -115,12 +115,14 @@ class Evaluation:
         return pd.Series(losses, index=self.test.index, name="loss")
 
     def save(self, folder: Path) -> None:
-        """Write `evaluation.json` and one Parquet file for each table."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in TABLES}
+        """Write `evaluation.json`, one Parquet file for each table, and the plots."""
+        apart = {*TABLES, "plots"}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
         values["calibration"] = asdict(self.calibration) if self.calibration is not None else None
         write_document(folder / DOCUMENT, values)
         for name in TABLES:
             getattr(self, name).to_parquet(folder / f"{name}.parquet")
+        save_pictures(folder, self.plots)
 
     @classmethod
     def load(cls, folder: Path) -> Evaluation:
@@ -142,7 +144,7 @@ class Evaluation:
         content["calibration"] = Temperature.of(content.get("calibration"))
         content["task"] = Task(content["task"])
         content |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-        return cls(**content)
+        return cls(**content, plots=load_pictures(folder))
 
     def _predictions(self, table: pd.DataFrame) -> FloatArray:
         columns = prediction_columns(self.task, self.classes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent import futures
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ml_assets.errors import TrainingError
@@ -40,7 +40,6 @@ class _Given:
     spec: DatasetSpec
     table: pd.DataFrame
     splits: pd.DataFrame
-    seed: int
 
 
 _given: _Given | None = None
@@ -53,9 +52,8 @@ def evaluate_all(
     table: pd.DataFrame,
     splits: pd.DataFrame,
     workers: int,
-    seed: int = 0,
-) -> Iterator[tuple[Candidate, Evaluation, dict[str, bytes]]]:
-    """For each model its record, and the plots of it as PNG by name; each as soon as it is there.
+) -> Iterator[tuple[Candidate, Evaluation]]:
+    """For each model its record with its plots, as soon as it is there.
 
     Args:
         spec: the dataset's contract.
@@ -63,7 +61,6 @@ def evaluate_all(
         table: the clean table, indexed by row_id.
         splits: columns `part` and `fold`, indexed by row_id.
         workers: processes at once.
-        seed: of the shuffles behind the importances.
 
     Raises:
         TrainingError: a model could not be evaluated; names its family.
@@ -72,7 +69,7 @@ def evaluate_all(
 
     if not candidates:
         return
-    given = _Given(spec, table, splits, seed)
+    given = _Given(spec, table, splits)
     with process_pool(min(workers, len(candidates)), _start, (given,)) as pool:
         tasks = {pool.schedule(_evaluated, args=(candidate,)): candidate for candidate in candidates}
         for task in futures.as_completed(tasks):
@@ -84,7 +81,7 @@ def evaluate_all(
                     f"{spec.name}: the {candidate.found.family} model cannot be evaluated: "
                     f"{type(error).__name__}: {error}"
                 ) from error
-            yield candidate, *task.result()
+            yield candidate, task.result()
 
 
 def _start(given: _Given) -> None:
@@ -95,7 +92,7 @@ def _start(given: _Given) -> None:
     settle_in()
 
 
-def _evaluated(candidate: Candidate) -> tuple[Evaluation, dict[str, bytes]]:
+def _evaluated(candidate: Candidate) -> Evaluation:
     from ml_assets.evaluation.evaluate import evaluate
     from ml_assets.evaluation.plots import model_plot_set
     from ml_assets.learning.fitted_model import FittedModel
@@ -121,6 +118,5 @@ def _evaluated(candidate: Candidate) -> tuple[Evaluation, dict[str, bytes]]:
         splits_hash=record.splits_hash,
         calibration=record.calibration,
         class_weight=record.class_weight,
-        seed=_given.seed,
     )
-    return made, model_plot_set(_given.spec, made)
+    return replace(made, plots=model_plot_set(_given.spec, made))

@@ -5,6 +5,7 @@ Searching settings of a single family belongs in `search`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from ml_assets.learning.worker import TrainingRows
 
 ROUNDS: Final = 50
+LEAST_GAIN: Final = 0.001
+"""Share of the loss (mean squared error, or log loss) that fewer members may cost: a two-thousandth of an RMSE."""
+WORTH_ROWS: Final = 5000
 WEIGHTS: Final = "weights"
 MEMBERS: Final = "members"
 """The parameters of an ensemble: what each family's answer counts, and the family's own parameters, by family."""
@@ -50,9 +54,9 @@ def ensemble_result(
         return LeftOut(ENSEMBLE, "fewer than two families have a model that it could be made of")
     oof = np.zeros_like(next(iter(members.values())).oof)
     for fold in np.unique(rows.fold):
-        apart, inside = greedy_weights(rows, members, rows.fold != fold), rows.fold == fold
+        apart, inside = worthwhile_weights(rows, members, rows.fold != fold), rows.fold == fold
         oof[inside] = sum(weight * members[name].oof[inside] for name, weight in apart.items())
-    weights = greedy_weights(rows, members, np.ones(len(rows.fold), dtype=bool))
+    weights = worthwhile_weights(rows, members, np.ones(len(rows.fold), dtype=bool))
     scores = fold_scores(rows.spec.task, rows.target, oof, rows.fold, rows.classes)
     params = {WEIGHTS: weights, MEMBERS: {name: dict(members[name].params) for name in weights}}
     trial = Trial(0, params, "COMPLETE", float(np.mean(scores)), seconds, 0.0)
@@ -68,6 +72,29 @@ def ensemble_result(
     )
 
 
+def worthwhile_weights(
+    rows: TrainingRows, members: Mapping[str, SearchResult | BestTrial], counted: NDArray[np.bool_]
+) -> dict[str, float]:
+    """Greedy weights of the members that are worth their cost, from the rows that are `counted`.
+
+    Each member makes answers slower and the model larger. One after another those leave without which the loss, with
+    weights chosen anew, is least, as long as it stays within `LEAST_GAIN` of that of all of them; it is measured on
+    `WORTH_ROWS` rows at most.
+    """
+    kept = dict(members)
+    places = np.flatnonzero(counted)
+    some = np.zeros(len(counted), dtype=bool)
+    some[places[:: math.ceil(len(places) / WORTH_ROWS)]] = True
+    loss = _greedy(rows, kept, some)[1]
+    while len(kept) > 1:
+        without = {name: _greedy(rows, {n: m for n, m in kept.items() if n != name}, some)[1] for name in kept}
+        name = min(without, key=lambda each: without[each])
+        if without[name] > loss * (1 + LEAST_GAIN):
+            break
+        del kept[name]
+    return greedy_weights(rows, kept, counted)
+
+
 def greedy_weights(
     rows: TrainingRows, members: Mapping[str, SearchResult | BestTrial], counted: NDArray[np.bool_]
 ) -> dict[str, float]:
@@ -77,6 +104,13 @@ def greedy_weights(
     of models"): the family that lowers the loss of the average most is added, `ROUNDS` times at most; the best average
     on the way counts.
     """
+    return _greedy(rows, members, counted)[0]
+
+
+def _greedy(
+    rows: TrainingRows, members: Mapping[str, SearchResult | BestTrial], counted: NDArray[np.bool_]
+) -> tuple[dict[str, float], float]:
+    """Weights as `greedy_weights` has them, and the loss of their average."""
     names = list(members)
     predictions = np.stack([members[name].oof[counted] for name in names])
     losses_of = _losses(rows, counted)
@@ -89,7 +123,7 @@ def greedy_weights(
         if losses[winner] < best * (1 - 1e-9):
             best, kept = losses[winner], chosen
     weights = kept / kept.sum()
-    return {name: float(weight) for name, weight in zip(names, weights, strict=True) if weight > 0}
+    return {name: float(weight) for name, weight in zip(names, weights, strict=True) if weight > 0}, float(best)
 
 
 def _losses(rows: TrainingRows, counted: NDArray[np.bool_]) -> Any:

@@ -40,13 +40,19 @@ def process_pool(workers: int, initializer: Callable[..., None], given: tuple[An
     from pebble import ProcessPool
 
     context = _context()
-    forkserver.ensure_running()
+    begin_loading()
     pool = ProcessPool(max_workers=workers, initializer=initializer, initargs=given, context=context)
     try:
         yield pool
     finally:
         pool.stop()
         pool.join()
+
+
+def begin_loading() -> None:
+    """Starts the server that workers are forked from, and leaves it to load their libraries; a pool waits for it."""
+    _context()
+    forkserver.ensure_running()
 
 
 def warm_up() -> None:

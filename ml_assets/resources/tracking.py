@@ -12,8 +12,8 @@ import math
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
@@ -149,6 +149,10 @@ def signature(spec: DatasetSpec) -> ModelSignature:
     return ModelSignature(inputs, Schema([ColSpec("double" if spec.columns[spec.target].is_number else "string")]))
 
 
+FamilyRun = Callable[[str], AbstractContextManager[TrackedRun]]
+"""Opens the run of the family it is given."""
+
+
 class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
     """MLflow for assets: one experiment a dataset, one parent run a Dagster run, one child run a family."""
 
@@ -159,19 +163,24 @@ class Tracking(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield run
 
     @contextmanager
-    def family_run(self, context: dg.AssetExecutionContext, dataset: str, family: str) -> Iterator[TrackedRun]:
-        """The child run of `family` below the parent run; made on first use."""
+    def family_runs(self, context: dg.AssetExecutionContext, dataset: str) -> Iterator[FamilyRun]:
+        """What opens the child run of a family below the parent run; each is made on first use."""
         with self._session(context, dataset) as (session, parent):
-            client, where = parent.client, parent.experiment_id
-            tags = {
-                "mlflow.parentRunId": parent.run_id,
-                FAMILY: family,
-                f"{DAGSTER_RUN}_of_family": context.run.run_id,
-            }
-            query = f"tags.`mlflow.parentRunId` = '{parent.run_id}' and tags.{FAMILY} = '{family}'"
-            run_id = _find_or_create(client, where, query, name=family, tags=tags)
-            with session.start_run(run_id=run_id, nested=True):
-                yield TrackedRun(run_id, where, client)
+
+            @contextmanager
+            def family_run(family: str) -> Iterator[TrackedRun]:
+                client, where = parent.client, parent.experiment_id
+                tags = {
+                    "mlflow.parentRunId": parent.run_id,
+                    FAMILY: family,
+                    f"{DAGSTER_RUN}_of_family": context.run.run_id,
+                }
+                query = f"tags.`mlflow.parentRunId` = '{parent.run_id}' and tags.{FAMILY} = '{family}'"
+                run_id = _find_or_create(client, where, query, name=family, tags=tags)
+                with session.start_run(run_id=run_id, nested=True):
+                    yield TrackedRun(run_id, where, client)
+
+            yield family_run
 
     @contextmanager
     def _session(self, context: dg.AssetExecutionContext, dataset: str) -> Iterator[tuple[MlFlow, TrackedRun]]:

@@ -124,7 +124,7 @@ def test_the_card_is_one_accessible_page_without_network(name: str, request: pyt
     assert page.headings.count(1) == 1
     assert all(deeper - level <= 1 for level, deeper in zip(page.headings, page.headings[1:], strict=False))
     assert page.tags.count("table") == page.tags.count("caption") > 4
-    assert len(page.images) == 9
+    assert len(page.images) == 8
     for image in page.images:
         assert image["src"].startswith("data:image/png;base64,")
         assert len(image["alt"]) > 20

@@ -13,8 +13,8 @@ from sklearn.linear_model import LinearRegression
 from ml_assets.datasets.spec import Task
 from ml_assets.errors import IntegrityError, TrainingError
 from ml_assets.evaluation.baseline import Baseline
-from ml_assets.evaluation.evaluate import affordable_rows, predict
-from ml_assets.evaluation.explanations import permutation_importance
+from ml_assets.evaluation.evaluate import predict
+from ml_assets.evaluation.importances import affordable_rows, permutation_importance
 from ml_assets.evaluation.metrics import METRICS, FloatArray
 from ml_assets.evaluation.record import Evaluation
 
@@ -66,14 +66,15 @@ def test_an_evaluation_comes_back_as_it_was_saved(
     world: World, tmp_path: Path, changed: Callable[..., Evaluation]
 ) -> None:
     first = next(iter(world.evaluations.values()))
-    evaluation = changed(first, params={"n": np.int64(3), "rate": np.float64(0.1), "kind": None})
+    evaluation = changed(first, params={"n": np.int64(3), "rate": np.float64(0.1), "kind": None}, plots={"a": b"PNG"})
     evaluation.save(tmp_path)
     again = Evaluation.load(tmp_path)
-    for name in ("oof", "test", "importance"):
+    for name in ("oof", "test"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(evaluation, name))
     for name in ("task", "classes", "fold_scores", "cv_score", "test_metrics", "data_hash", "trials"):
         assert getattr(again, name) == getattr(evaluation, name)
     assert again.params == {"n": 3, "rate": 0.1, "kind": None}
+    assert again.plots == {"a": b"PNG"}
     assert again.test_row_losses().equals(evaluation.test_row_losses())
 
 
@@ -112,10 +113,8 @@ def test_speed_is_measured_by_the_clock_given(california: World) -> None:
         "constant",
         DummyRegressor(),
         clock=lambda: next(clock),
-        importance_seconds=1.0,
     )
     assert evaluation.predict_ms_per_1000_rows == 250.0
-    assert (evaluation.importance["mean"] == 0).all()
 
 
 def test_no_rows_get_no_predictions(california: World) -> None:

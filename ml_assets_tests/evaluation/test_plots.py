@@ -14,7 +14,6 @@ from PIL import Image
 from ml_assets.evaluation.model_plots import (
     binned_calibration,
     confusion_matrix,
-    importances,
     reliability,
     residuals,
 )
@@ -47,7 +46,6 @@ def test_every_plot_of_a_card_is_a_readable_png(name: str, request: pytest.Fixtu
     assert set(plots) == own | {
         "leaderboard",
         "calibration",
-        "importances",
         "search",
         "parameters",
         "learning_curve",
@@ -101,7 +99,6 @@ def test_nothing_to_draw_is_said_in_the_picture() -> None:
         ),
         residuals(nan, nan, label="y"),
         binned_calibration(np.arange(3.0), np.ones(3), label="y"),
-        importances(pd.DataFrame({"feature": [], "mean": [], "std": []}), metric="rmse"),
     ):
         assert png.startswith(b"\x89PNG")
 

@@ -49,7 +49,6 @@ def test_boston_is_cut_into_quarters_by_b_and_b_is_no_feature(boston: World) -> 
     assert len(parts) == 4
     assert sum(part.rows for part in parts) == evaluation.train_rows
     assert not any(part.small for part in parts)
-    assert "b" not in evaluation.importance["feature"].to_list()
     assert "b" not in spec.feature_columns
 
 

@@ -70,8 +70,6 @@ def fitted(spec: DatasetSpec, table: pd.DataFrame, family: str) -> tuple[FittedM
         splits_hash="s",
         calibration=record.calibration,
         class_weight=record.class_weight,
-        importance_rows=50,
-        importance_repeats=1,
     )
     return model, evaluation
 

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from ml_assets.families import ENSEMBLE
-from ml_assets.learning.ensembling import WeightedAverage, ensemble_result, greedy_weights
+from ml_assets.learning.ensembling import WeightedAverage, ensemble_result, greedy_weights, worthwhile_weights
 from ml_assets.learning.left_out import LeftOut
 from ml_assets.learning.search_result import SearchResult
 from ml_assets.learning.worker import TrainingRows
@@ -107,3 +107,17 @@ def test_the_average_answers_as_its_members_do_together_and_can_be_cloned_and_fi
     assert list(mixed.classes_) == ["down", "high", "up"]
     np.testing.assert_allclose(mixed.predict_proba(X).sum(axis=1), 1)
     assert set(mixed.predict(X)) <= {"down", "high", "up"}
+
+
+def test_a_member_that_hardly_helps_leaves_and_one_that_helps_stays() -> None:
+    rows = numbers()
+    everyone = np.ones(len(rows.fold), dtype=bool)
+    good = noisy(rows, "good", 1, scale=0.1)
+    copy = made(rows, "copy", good.oof + 1e-6 * noisy(rows, "copy", 2).oof)
+    other = noisy(rows, "other", 3, scale=0.1)
+    assert len(greedy_weights(rows, {"good": good, "copy": copy, "other": other}, everyone)) == 3
+    kept = worthwhile_weights(rows, {"good": good, "copy": copy, "other": other}, everyone)
+    assert len(kept) == 2
+    assert "other" in kept
+    alone = worthwhile_weights(rows, {"good": good, "bad": noisy(rows, "bad", 4, scale=20)}, everyone)
+    assert alone == {"good": 1.0}

@@ -115,7 +115,11 @@ def test_another_dagster_run_is_another_parent_run(world: Path) -> None:
 
 
 def test_a_step_that_fails_leaves_failed_runs(world: Path) -> None:
-    with pytest.raises(ZeroDivisionError), Tracking().family_run(context(), "iris", "svm") as run:
+    with (
+        pytest.raises(ZeroDivisionError),
+        Tracking().family_runs(context(), "iris") as family_run,
+        family_run("svm") as run,
+    ):
         raise ZeroDivisionError
     client = mlflow_client()
     found = client.get_run(run.run_id)
@@ -124,7 +128,7 @@ def test_a_step_that_fails_leaves_failed_runs(world: Path) -> None:
 
 
 def test_what_is_logged_is_there(world: Path) -> None:
-    with Tracking().family_run(context(), "iris", "svm") as run:
+    with Tracking().family_runs(context(), "iris") as family_run, family_run("svm") as run:
         run.log(params={"C": 0.5}, metrics={"good": 1, "bad": float("nan")}, tags={"t": "x"}, images={"roc": b"png"})
         run.log_file("page.html", b"<p>")
         run.log_curve("best", [(0.5, 2.0), (1.5, 1.0)])
@@ -172,7 +176,7 @@ def test_a_registered_model_predicts_raw_rows_through_mlflow(
     rows = _raw_rows(spec)
     pipeline = _pipeline(spec, rows)
     logging.getLogger("mlflow").propagate = True
-    with Tracking().family_run(context(), name, "linear") as run:
+    with Tracking().family_runs(context(), name) as family_run, family_run("linear") as run:
         run.log(tags={"model_sha256": "a" * 64})
         run.log_model(pipeline, spec, rows.head(3))
     client = mlflow_client()
@@ -198,7 +202,7 @@ def test_a_model_of_a_table_with_every_dtype_predicts_through_mlflow(world: Path
     shape = ProblemShape(spec.task, len(rows), 40)
     estimator = linear.estimator(linear.defaults(shape), shape, seed=0)
     pipeline = make_pipeline(plan_for(spec), estimator).fit(rows, table[TARGET])
-    with Tracking().family_run(context(), "mixed", "linear") as run:
+    with Tracking().family_runs(context(), "mixed") as family_run, family_run("linear") as run:
         address = run.log_model(pipeline, spec, rows.head(3))
     model = mlflow.pyfunc.load_model(address)
     assert [str(column.type) for column in model.metadata.signature.inputs] == [
@@ -216,7 +220,7 @@ def test_a_model_of_a_table_with_every_dtype_predicts_through_mlflow(world: Path
 
 
 def test_the_same_bytes_registered_by_several_processes_are_one_version(world: Path) -> None:
-    with Tracking().family_run(context(), "iris", "linear") as run:
+    with Tracking().family_runs(context(), "iris") as family_run, family_run("linear") as run:
         spec = load_contract("iris")
         rows = _raw_rows(spec)
         run.log_model(_pipeline(spec, rows), spec, rows.head(2))
@@ -230,7 +234,7 @@ def test_the_same_bytes_registered_by_several_processes_are_one_version(world: P
 
 
 def test_a_run_that_was_cut_off_before_its_model_was_logged_is_passed_over(world: Path) -> None:
-    with Tracking().family_run(context(), "iris", "linear") as run:
+    with Tracking().family_runs(context(), "iris") as family_run, family_run("linear") as run:
         run.log(tags={"model_sha256": "a" * 64})
     assert registry.find_model_run(mlflow_client(), "iris", "a" * 64) is None
     assert registry.find_model_run(mlflow_client(), "never", "a" * 64) is None

@@ -52,7 +52,7 @@ def step(dataset: str, families: list[str], gate: Path) -> None:
     """What a step process does: opens the runs of its families and logs."""
     wait_at(gate)
     for family in families:
-        with Tracking().family_run(context(), dataset, family) as run:
+        with Tracking().family_runs(context(), dataset) as family_run, family_run(family) as run:
             run.log(params={"alpha": 1}, metrics={"cv_log_loss": 0.5}, tags={"model_sha256": family})
         with Tracking().parent_run(context(), dataset) as run:
             run.log(tags={family: "was here"})

@@ -1,4 +1,4 @@
-"""What predictions depend on, measured on rows the model was not trained on; drawing belongs in `plots`."""
+"""Permutation importance, measured on rows the model was not trained on. SHAP values are in `attributions`."""
 
 from __future__ import annotations
 
@@ -56,16 +56,25 @@ def permutation_importance(
     answers = predict(X)
     base = primary_score(task, y_true, answers, classes)
     names = list(X.columns) if X.shape[1] <= columns else _most_telling(X, answers, columns)
+    copies = X.iloc[np.tile(np.arange(len(X)), repeats)].reset_index(drop=True)
     losses = np.full((len(names), repeats), np.nan)
     for position, column in enumerate(names):
-        for repeat in range(repeats):
-            shuffled = X.copy()
-            shuffled[column] = X[column].to_numpy()[generator.permutation(len(X))]
-            losses[position, repeat] = primary_score(task, y_true, predict(shuffled), classes)
+        order = np.concatenate([generator.permutation(len(X)) for _ in range(repeats)])
+        shuffled = copies.assign(**{column: X[column].array.take(order)})
+        found = np.split(predict(shuffled), repeats)  # one call: many models take longer to begin than to answer
+        losses[position] = [primary_score(task, y_true, part, classes) for part in found]
     added = losses - base
     spread = added.std(axis=1, ddof=1) if repeats > 1 else np.zeros(len(added))
     table = pd.DataFrame({"feature": names, "mean": added.mean(axis=1), "std": spread})
     return table.sort_values("mean", ascending=False, kind="stable", ignore_index=True)
+
+
+def affordable_rows(ms_per_1000: float, shuffles: int, seconds: float, most: int) -> int:
+    """Largest of `most`, most/2, most/4 … (not below 100) that can be answered `shuffles` times in `seconds`."""
+    rows = most
+    while rows > 200 and shuffles * ms_per_1000 * rows / 1e6 > seconds:
+        rows //= 2
+    return rows
 
 
 def _most_telling(X: pd.DataFrame, answers: FloatArray, most: int) -> list[str]:
