@@ -71,6 +71,7 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.evaluation.diagnostics_words import scores_section, weak_spots_section
         from ml_assets.evaluation.explanation_words import explanations_section
         from ml_assets.evaluation.ledger import looks_at, looks_section
+        from ml_assets.evaluation.nested import NestedValidation, nested_section
         from ml_assets.evaluation.plots import card_plots, score_unit
         from ml_assets.evaluation.slice_plots import slices
 
@@ -85,6 +86,9 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
                 )
         guess = baseline(spec, clean_table, splits)
         looks = looks_at(Home.current().reports / spec.name, winner.data_hash, winner.splits_hash)
+        nested = NestedValidation.load(Home.current().reports / spec.name)
+        if nested is not None and (nested.data_hash, nested.splits_hash) != (winner.data_hash, winner.splits_hash):
+            nested = None  # of other rows
         trials = [record for result in tuned_params.values() for record in trial_records(result)]
         document = make_card(
             spec,
@@ -101,6 +105,7 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
             trials=trials,
             verdict=deployment,
             sections=[
+                *([nested_section(nested, winner)] if nested is not None else []),
                 looks_section(looks, alpha=deployment.alpha),
                 scores_section(spec, winner, guess, diagnostics),
                 weak_spots_section(spec, diagnostics),
@@ -109,6 +114,7 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
             words=_plot_words(spec, diagnostics, explanations),
             figures={
                 "score_intervals": diagnostics.intervals,
+                "nested": nested.to_dict() if nested is not None else None,
                 "importance": explanations.importance.head(MOST_IMPORTANCES).to_dict(orient="records"),
             },
         )

@@ -67,6 +67,7 @@ def build_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
             "training_rows": int(sizes.get("train", 0)),
             "test_rows": int(sizes.get("test", 0)),
             "folds": int(parts["fold"].max()) + 1,
+            "repeats": spec.repeats,
             "seed": settings.seed,
         }
         wanted = severity_of(spec, LEAKAGE) != "off"

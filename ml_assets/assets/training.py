@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from ml_assets.learning.race import Progress
 
 
+SEARCH_VERSION = "3"
+"""Of the search and the ensemble; an own version of a family comes on top."""
+
+
 def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `tuned_params`, one partition a family, searched together."""
 
@@ -35,7 +39,7 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
             spec,
             "training",
             kinds={"optuna", "scikitlearn"},
-            version=weights_version(spec, families_version("2")),
+            version=weights_version(spec, families_version(SEARCH_VERSION)),
             by_family=True,
             fits=True,
         ),
@@ -166,7 +170,7 @@ def _fingerprint(spec: DatasetSpec, table: DataFrame, splits: DataFrame, feature
     """Names the search that can be continued: same rows, folds, features, code and seed."""
     from ml_assets.datasets.identity import table_hash
 
-    code = weights_version(spec, families_version("2"))
+    code = weights_version(spec, families_version(SEARCH_VERSION))
     parts = [table_hash(table), table_hash(splits), table_hash(features.table), code, str(seed)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 

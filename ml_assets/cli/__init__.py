@@ -17,6 +17,7 @@ from ml_assets.cli.check import check
 from ml_assets.cli.data import data, gc
 from ml_assets.cli.explain import explain
 from ml_assets.cli.inspect import env, leaderboard, status
+from ml_assets.cli.nested import nested
 from ml_assets.cli.predict import predict
 from ml_assets.cli.promote import promote
 from ml_assets.cli.quarantine import quarantine
@@ -62,6 +63,7 @@ COMMANDS = (
     quarantine,
     data,
     promote,
+    nested,
     rebuild,
     gc,
     remove,

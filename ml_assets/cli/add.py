@@ -174,7 +174,8 @@ def _print_decisions(inference: Inference, origin: str) -> None:
     for what, named in (("key", ", ".join(spec.key)), ("group", spec.group), ("time", spec.time)):
         if named:
             click.echo(f"  {what:<10}  {named}")
-    click.echo(f"  splits      {spec.test_share:.0%} to test with, {spec.folds} folds")
+    often = f", drawn {spec.repeats} times" if spec.repeats > 1 else ""
+    click.echo(f"  splits      {spec.test_share:.0%} to test with, {spec.folds} folds{often}")
 
 
 def _promises(column: Column) -> str:

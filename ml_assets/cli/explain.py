@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ml_assets.cli.predict import champion_pipeline, prediction_rows, write_answers
+from ml_assets.cli.stored import stored
 from ml_assets.datasets.contracts import load_contract
 from ml_assets.errors import UserError
 
@@ -83,24 +84,13 @@ def _explanations(spec: DatasetSpec) -> Explanations:
     Raises:
         UserError: there are none yet.
     """
-    found: Explanations = _stored(spec, "explanations")
+    found: Explanations = stored(spec, "explanations")
     return found
 
 
 def _half_error(spec: DatasetSpec) -> float:
-    found: Diagnostics = _stored(spec, "diagnostics")
+    found: Diagnostics = stored(spec, "diagnostics")
     return next(score.value for score in found.scores if score.metric == found.metric) / 2
-
-
-def _stored(spec: DatasetSpec, asset: str) -> Any:
-    import dagster as dg
-
-    from ml_assets.resources.store import artifact_key, artifact_store
-
-    key, store = artifact_key(dg.AssetKey([spec.name, asset])), artifact_store()
-    if not store.find(key):
-        raise UserError(f"{spec.name} has no {asset} yet: run `ml-assets run {spec.name}`")
-    return store.load(key)
 
 
 def _table(examples: Sequence[Example]) -> pd.DataFrame:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ml_assets.cli.stored import stored
 from ml_assets.datasets.contracts import load_contract
-from ml_assets.errors import PromotionRefused, SettingError, UserError
+from ml_assets.errors import PromotionRefused, SettingError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ def promote(dataset: str, version: str, force: bool, reason: str | None) -> None
 
     client = mlflow_client()
     registration = find_registration(client, spec.name, version)
-    table, splits = _stored(spec, "clean_table"), _stored(spec, "splits")
+    table, splits = stored(spec, "clean_table"), stored(spec, "splits")
     _decide(client, spec, registration, table, splits, by)
 
 
@@ -70,18 +71,6 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return "somebody without a user name"
-
-
-def _stored(spec: DatasetSpec, asset: str) -> pd.DataFrame:
-    import dagster as dg
-
-    from ml_assets.resources.store import artifact_key, artifact_store
-
-    key, store = artifact_key(dg.AssetKey([spec.name, asset])), artifact_store()
-    if store.find(key) is None:
-        raise UserError(f"{spec.name} has no {asset} yet: run `ml-assets run {spec.name}`")
-    found: pd.DataFrame = store.load(key)
-    return found
 
 
 def _evaluation(spec: DatasetSpec, registration: Registration) -> Evaluation | None:

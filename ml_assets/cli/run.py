@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
@@ -11,22 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ml_assets.cli.settings import given_settings, use_cores
 from ml_assets.datasets.contracts import load_contract, load_contracts
 from ml_assets.datasets.spec import DatasetSpec
-from ml_assets.errors import RunFailedError, SettingError, UserError
+from ml_assets.errors import RunFailedError, UserError
 from ml_assets.families import choose_models
 from ml_assets.home import Home
-from ml_assets.processes import CORES_VARIABLE, cores, start_loading
+from ml_assets.processes import start_loading
 
 if TYPE_CHECKING:
     from dagster import AssetKey, DagsterInstance
 
     from ml_assets.automation.launch import RunOutcome, RunPart
     from ml_assets.automation.staleness import StaleAssets
-
-
-LARGEST_SEED = 2**31
-"""What scikit-learn and Optuna take, with room for the numbers that are added to it."""
 
 
 @click.command()
@@ -61,21 +57,10 @@ def run(
     """
     specs = [load_contract(name) for name in dict.fromkeys(datasets)] or list(load_contracts().values())
     chosen = choose_models(families.split(",") if families is not None else None)
-    settings = _settings(budget, trials, seed)
-    _use_cores(jobs)
+    settings = given_settings(budget, trials, seed)
+    use_cores(jobs)
     _load_meanwhile()
     make(specs, chosen, settings=settings, fresh=fresh)
-
-
-def _settings(budget: float | None, trials: int | None, seed: int) -> dict[str, Any]:
-    if budget is not None and not 0 < budget < math.inf:
-        raise SettingError(f"a budget of {budget:g} seconds makes no sense; give more than 0")
-    if trials is not None and trials < 1:
-        raise SettingError(f"{trials} trials leave nothing to choose from; give 1 or more")
-    if not 0 <= seed < LARGEST_SEED:
-        raise SettingError(f"a seed of {seed} makes no sense; give a whole number from 0 to {LARGEST_SEED - 1}")
-    given = {"budget_seconds": budget, "trials": trials, "seed": seed}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _load_meanwhile() -> None:
@@ -84,16 +69,6 @@ def _load_meanwhile() -> None:
 
     with quiet_processes(Home.current().dagster / "logs" / "steps.log"):
         start_loading()
-
-
-def _use_cores(jobs: int | None) -> None:
-    import os
-
-    if jobs is not None:
-        if jobs < 1:
-            raise SettingError(f"{jobs} cores cannot do any work; give 1 or more")
-        os.environ[CORES_VARIABLE] = str(jobs)
-    cores()
 
 
 def make(specs: Sequence[DatasetSpec], families: Sequence[str], *, settings: Mapping[str, Any], fresh: bool) -> None:

@@ -282,6 +282,9 @@ class DatasetSpec(_Model):
     )
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     folds: Annotated[int, Field(ge=2)] = 5
+    repeats: Annotated[int, Field(ge=1, le=10)] = Field(
+        1, description="how many times the training rows are shared out to folds; more make scores of few rows surer"
+    )
 
     @model_validator(mode="after")
     def _names_exist(self) -> DatasetSpec:
@@ -325,6 +328,8 @@ class DatasetSpec(_Model):
             )
         if self.test_share + self._kept_share >= 1:
             raise ContractMistake("`test_share` and `calibration_share` leave no rows to train on", "intervals")
+        if self.repeats > 1 and self.time is not None:
+            raise ContractMistake("folds are blocks of time where `time` is given, and cannot be repeated", "repeats")
         if self.near_duplicates and (self.duplicates == "independent" or self.group or self.time):
             other = "duplicates: independent" if self.duplicates == "independent" else "group" if self.group else "time"
             raise ContractMistake(

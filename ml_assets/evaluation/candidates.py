@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ml_assets.datasets.spec import DatasetSpec, Task
+from ml_assets.evaluation.coverage import coverage_scores
 from ml_assets.evaluation.decisions import cost_matrix
 from ml_assets.evaluation.evaluate import predict, predict_ms, true_values
-from ml_assets.evaluation.gate_limits import Answers
+from ml_assets.evaluation.gate_limits import COVERAGE, Answers
 from ml_assets.evaluation.record import prediction_columns
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def answers_of(
         contract: that it was made under, as JSON has it.
         costs: by which it says a class.
         model_bytes: size of its file.
-        clock: monotonic seconds; the time to predict is measured only where the contract limits it.
+        clock: monotonic seconds; the time to predict is measured only where the contract limits it, as coverage is.
 
     Raises:
         KeyError, TypeError, ValueError: what the pipeline raises of rows that do not suit it.
@@ -71,12 +72,15 @@ def answers_of(
         rows = rows[rows[spec.target].isin(classes)]
     taken = rows[list(features_of(contract, spec.feature_columns))]
     columns = prediction_columns(spec.task, classes)
-    prediction = predict(spec.task, pipeline, taken).reshape(len(rows), len(columns))
-    table = pd.DataFrame(prediction, index=rows.index, columns=columns)
+    prediction = predict(spec.task, pipeline, taken)
+    table = pd.DataFrame(prediction.reshape(len(rows), len(columns)), index=rows.index, columns=columns)
     table.insert(0, "y", true_values(spec, rows))
     limited = spec.limits.ms_per_1000_rows is not None
     known = {
         "megabytes": model_bytes / 1e6,
         "ms_per_1000_rows": predict_ms(spec.task, pipeline, taken, clock) if limited else math.nan,
     }
+    if spec.promotion.limits.smallest_coverage is not None:
+        held = coverage_scores(spec, pipeline, taken, true_values(spec, rows), prediction, classes)
+        known["coverage"] = held.get(COVERAGE, math.nan)
     return Answers(spec.task, table, classes, cost_matrix(classes, costs), known)

@@ -109,7 +109,7 @@ def model_card(
     """
     winner = evaluations[leaderboard.winner]
     known, gap = _filled_in(identity, winner), optimism_gap(winner)
-    choice = _choice(trials)
+    choice = _choice(trials, winner.folds_each)
     named = {name for section in sections for name in section.pictures}
     other = [name for name in plots if name not in PLACED | named]
     own = own_sections(
@@ -141,10 +141,10 @@ def model_card(
     )
 
 
-def _choice(trials: Trials | None) -> SelectionGap | None:
+def _choice(trials: Trials | None, folds: int) -> SelectionGap | None:
     """By how much choosing among the trials flatters the best; None where they do not say."""
     table = pd.DataFrame(trials if trials is not None else [])
-    return selection_gap([scores for scores in table.get("fold_scores", ()) if scores is not None])
+    return selection_gap([scores for scores in table.get("fold_scores", ()) if scores is not None], folds_each=folds)
 
 
 def _filled_in(identity: Identity, winner: Evaluation) -> Identity:

@@ -149,7 +149,7 @@ def _primary(before: Document, after: Document, same_rows: bool) -> tuple[ScoreC
     folded = _change(name, label, "cross_validated", old["cross_validated"], new["cross_validated"], lower=True)
     beyond, by = _by_gate(before, after) if folded.better else None, BY_GATE
     if beyond is None and same_rows:
-        beyond, by = _by_folds(old["fold_scores"], new["fold_scores"]), BY_FOLDS
+        beyond, by = _by_folds(old["fold_scores"], new["fold_scores"], new.get("folds")), BY_FOLDS
     if beyond is None:
         error = _both(old["cross_validated_standard_error"], new["cross_validated_standard_error"])
         beyond, by = _further_than(folded, error), BY_ERRORS
@@ -193,11 +193,11 @@ def _by_gate(before: Document, after: Document) -> bool | None:
     return verdict.get("promoted") or None
 
 
-def _by_folds(before: list[float | None], after: list[float | None]) -> bool | None:
+def _by_folds(before: list[float | None], after: list[float | None], folds: int | None) -> bool | None:
     if len(before) != len(after) or len(after) < 2:
         return None
     pairs = np.array([as_float(a) - as_float(b) for a, b in zip(after, before, strict=True)])
-    test = corrected_paired_t(pairs, test_fraction=1 / len(pairs))
+    test = corrected_paired_t(pairs, test_fraction=1 / (folds or len(pairs)))
     return bool(test.p_two_sided < 0.05) if test.possible else None
 
 

@@ -84,6 +84,7 @@ def _primary(winner: Evaluation, baseline: Baseline) -> dict[str, Any]:
         "cross_validated": winner.cv_score,
         "cross_validated_standard_error": winner.cv_standard_error,
         "fold_scores": list(winner.fold_scores),
+        "folds": winner.folds_each,
         "test": winner.test_score,
         "test_standard_error": winner.test_standard_error,
         "baseline_cross_validated": baseline.cv_score,

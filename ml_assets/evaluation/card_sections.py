@@ -37,6 +37,7 @@ ORDER = (
         "verdict",
         "scores",
         "comparison",
+        "nested",
         "test_looks",
         "answers",
         "behaviour",

@@ -165,7 +165,7 @@ def _rows(
 
 def _against(evaluation: Evaluation, leader: Evaluation, alpha: float) -> PairedTest:
     differences = np.array(evaluation.fold_scores) - np.array(leader.fold_scores)
-    return corrected_paired_t(differences, test_fraction=1 / max(len(differences), 2), confidence=1 - alpha)
+    return corrected_paired_t(differences, test_fraction=1 / max(leader.folds_each, 2), confidence=1 - alpha)
 
 
 def _intervals_over_rows(

@@ -73,3 +73,12 @@ def coverage_scores(
             found[f"coverage_{name}"] = float(np.mean(inside[np.arange(len(rows)), class_positions(y_true, classes)]))
             found[f"set_size_{name}"] = float(inside.sum(axis=1).mean())
     return found
+
+
+def without_promise(pipeline: Any) -> tuple[str, ...]:
+    """Classes that no row has which a model's sets were calibrated on; none of a regression, or without sets."""
+    from ml_assets.learning.conformal import Sets
+    from ml_assets.learning.intervals import intervals_of
+
+    made = intervals_of(pipeline)
+    return made.unseen if isinstance(made, Sets) else ()

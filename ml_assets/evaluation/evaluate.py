@@ -11,14 +11,15 @@ import pandas as pd
 from ml_assets.datasets.spec import DatasetSpec, Task
 from ml_assets.errors import TrainingError
 from ml_assets.evaluation.contract_scores import contract_scores
-from ml_assets.evaluation.coverage import coverage_scores
+from ml_assets.evaluation.coverage import coverage_scores, without_promise
 from ml_assets.evaluation.decisions import cost_matrix
 from ml_assets.evaluation.metrics import FloatArray, Labels, fold_scores, primary_metric
 from ml_assets.evaluation.record import Evaluation, prediction_columns
-from ml_assets.evaluation.temperature import Temperature
+from ml_assets.evaluation.temperature import Temperature, tempered
+from ml_assets.learning.splitting import repeated_folds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 SPEED_ROWS = 1000
 
@@ -32,6 +33,7 @@ def evaluate(
     table: pd.DataFrame,
     splits: pd.DataFrame,
     oof_prediction: FloatArray,
+    repeated: Sequence[FloatArray] = (),
     fit_seconds: float,
     search_seconds: float,
     trials: int,
@@ -51,9 +53,10 @@ def evaluate(
         params: hyperparameters of the model.
         pipeline: scikit-learn API; takes raw rows with the contract's feature columns.
         table: the clean table, indexed by row_id.
-        splits: columns `part` and `fold`, indexed by row_id.
+        splits: columns `part`, `fold` and those of repeats, indexed by row_id.
         oof_prediction: out-of-fold predictions of the training rows in the order of `splits`; probabilities
             in the order of `pipeline.classes_`, before any temperature.
+        repeated: the same for each further repeat of the cross-validation; they count in the score and its tests.
         fit_seconds: of the final fit.
         search_seconds: of this family's share of the search.
         trials: of this family in the search.
@@ -79,10 +82,15 @@ def evaluate(
     X_test = table.loc[test.index, list(spec.feature_columns)]
     test_prediction = predict(spec.task, pipeline, X_test)
     milliseconds = predict_ms(spec.task, pipeline, X_test, clock)
-    fold = train["fold"].to_numpy()
+    fold, *more_folds = repeated_folds(train)
     if calibration is not None:
         oof_prediction = calibration.out_of_fold(oof_prediction, fold)
-    by_fold = fold_scores(spec.task, y_train, oof_prediction, fold, classes)
+        repeated = [tempered(one, calibration.used) for one in repeated]
+    by_repeat = [
+        fold_scores(spec.task, y_train, one, folds, classes)
+        for one, folds in zip((oof_prediction, *repeated), (fold, *more_folds), strict=True)
+    ]
+    by_fold = np.concatenate(by_repeat)
     return Evaluation(
         dataset=spec.name,
         family=family,
@@ -91,7 +99,7 @@ def evaluate(
         classes=classes,
         params=dict(params),
         cv_score=float(by_fold.mean()),
-        cv_standard_error=standard_error(by_fold),
+        cv_standard_error=standard_error(by_fold, folds=len(by_repeat[0])),
         fold_scores=tuple(map(float, by_fold)),
         oof_metrics=contract_scores(spec, y_train, oof_prediction, classes),
         test_metrics={
@@ -113,6 +121,7 @@ def evaluate(
         costs=cost_matrix(classes, spec.decision.costs),
         calibration=calibration,
         class_weight=class_weight,
+        without_promise=without_promise(pipeline),
     )
 
 
@@ -132,9 +141,14 @@ def true_values(spec: DatasetSpec, rows: pd.DataFrame) -> Labels:
     return target.astype(str).to_numpy(dtype=object)
 
 
-def standard_error(fold_values: FloatArray) -> float:
-    """Standard deviation (ddof 1) over the root of the number of folds; NaN for a single fold."""
-    k = len(fold_values)
+def standard_error(fold_values: FloatArray, *, folds: int | None = None) -> float:
+    """Standard deviation (ddof 1) over the root of the number of folds; NaN for a single fold.
+
+    Args:
+        fold_values: one for each fold.
+        folds: of one repeat, where there are several: the same rows again are no more rows.
+    """
+    k = folds or len(fold_values)
     return float(fold_values.std(ddof=1) / np.sqrt(k)) if k > 1 else float("nan")
 
 

@@ -9,7 +9,7 @@ from ml_assets.datasets.spec import Task
 from ml_assets.evaluation.coverage import coverage_levels, percent_of
 from ml_assets.evaluation.section import Section
 from ml_assets.evaluation.tables import Table
-from ml_assets.evaluation.wording import number, percent, quantity
+from ml_assets.evaluation.wording import listed, number, percent, quantity
 
 if TYPE_CHECKING:
     from ml_assets.datasets.spec import DatasetSpec
@@ -27,7 +27,7 @@ def intervals_section(spec: DatasetSpec, evaluation: Evaluation) -> Section:
     if not math.isfinite(held):
         none = "This model has none, or they could not be measured: too few rows have a truth that it had not seen."
         return Section("intervals", title, (none,))
-    said = (_held(spec, evaluation, held), *_width(spec, evaluation))
+    said = (_held(spec, evaluation, held), *_width(spec, evaluation), *_without_promise(evaluation))
     return Section("intervals", title, said, (_table(spec, evaluation),))
 
 
@@ -60,6 +60,13 @@ def _width(spec: DatasetSpec, evaluation: Evaluation) -> list[str]:
             f"Difficult rows have wider ones; of one width they would be {one}, so these are {change} on average."
         )
     return told
+
+
+def _without_promise(evaluation: Evaluation) -> list[str]:
+    if not evaluation.without_promise:
+        return []
+    named = listed([f"“{label}”" for label in evaluation.without_promise])
+    return [f"Of {named} nothing is promised: none of the rows that the sets were calibrated on has that class."]
 
 
 def _table(spec: DatasetSpec, evaluation: Evaluation) -> Table:

@@ -64,7 +64,7 @@ def paired_differences(
         if one.splits_hash != best.splits_hash or len(one.fold_scores) != len(best.fold_scores):
             raise TrainingError(f"{family} and {winner} were evaluated on other folds; evaluate both again")
         folds = np.array(one.fold_scores) - np.array(best.fold_scores)
-        test = corrected_paired_t(folds, test_fraction=1 / max(len(folds), 2), confidence=confidence)
+        test = corrected_paired_t(folds, test_fraction=1 / max(best.folds_each, 2), confidence=confidence)
         rows.append((family, test.mean, *test.interval, test.p_two_sided, not test.p_two_sided < alpha, tuple(folds)))
     columns = ["family", "difference", "low", "high", "p_value", "indistinguishable", "folds"]
     return pd.DataFrame(rows, columns=columns).set_index("family").sort_values("difference", kind="stable")

@@ -30,11 +30,12 @@ class Evaluation:
     """One family's model on one dataset: its scores, predictions, costs and origin.
 
     Attributes:
-        cv_score: mean of the primary metric over the folds; lower is better.
+        cv_score: mean of the primary metric over the folds of all repeats; lower is better.
+        fold_scores: of each fold, repeat after repeat.
         cv_standard_error: standard deviation of the fold scores over the root of their number. It says how
             much the mean moves with the choice of folds. It is no interval for future data and, since folds
             share training rows, somewhat too small; differences between models need `significance`.
-        oof_metrics: every metric of the task on the pooled out-of-fold predictions.
+        oof_metrics: every metric of the task on the pooled out-of-fold predictions, those of the first repeat.
         test_metrics: the same on the test rows, with the model fitted on all training rows.
         oof: indexed by row_id; columns `y`, `fold`, and `prediction` or `probability_<class>` each.
         test: the same for the test rows; `fold` is -1.
@@ -44,6 +45,7 @@ class Evaluation:
             says the likeliest.
         calibration: temperature that was fitted, used or not; out-of-fold predictions are at it where it is used.
         class_weight: how training rows were weighed: `none`, `balanced`, `refused` by the estimator, or `partly`.
+        without_promise: classes that no row has which the model's sets were calibrated on.
         plots: PNG bytes by name, as `plots.model_plot_set` draws them; kept with it.
     """
 
@@ -73,7 +75,13 @@ class Evaluation:
     costs: Costs = ()
     calibration: Temperature | None = None
     class_weight: str = "none"
+    without_promise: tuple[str, ...] = ()
     plots: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def folds_each(self) -> int:
+        """Folds of one repeat of the cross-validation."""
+        return int(self.oof["fold"].nunique())
 
     @property
     def test_score(self) -> float:
@@ -140,6 +148,7 @@ class Evaluation:
             content[name] = as_float(content[name])
         content["fold_scores"] = tuple(map(as_float, content["fold_scores"]))
         content["classes"] = tuple(content["classes"])
+        content["without_promise"] = tuple(content.get("without_promise", ()))
         content["costs"] = tuple(map(tuple, content.get("costs", ())))
         content["calibration"] = Temperature.of(content.get("calibration"))
         content["task"] = Task(content["task"])

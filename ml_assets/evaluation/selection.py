@@ -33,7 +33,7 @@ class SelectionGap:
         return self.nested - self.plain
 
 
-def selection_gap(fold_scores: Sequence[Sequence[float]]) -> SelectionGap | None:
+def selection_gap(fold_scores: Sequence[Sequence[float]], *, folds_each: int | None = None) -> SelectionGap | None:
     """The gap over all settings that went through every fold; None for fewer than two, or fewer than three folds.
 
     Nested in the choice, not in the search: the settings themselves were proposed by a search that had seen all folds,
@@ -42,15 +42,18 @@ def selection_gap(fold_scores: Sequence[Sequence[float]]) -> SelectionGap | None
 
     Args:
         fold_scores: of each setting, lower is better, in the order of the folds.
+        folds_each: folds of one repeat, where the cross-validation was repeated; choosing is within each repeat.
     """
     complete = [tuple(scores) for scores in fold_scores if len(scores) > 0 and np.isfinite(scores).all()]
     if not complete:
         return None
     folds = Counter(map(len, complete)).most_common(1)[0][0]
     table = np.array([scores for scores in complete if len(scores) == folds])
-    if len(table) < 2 or folds < 3:
+    if len(table) < 2 or (folds_each or folds) < 3:
         return None
-    others = (table.sum(axis=1, keepdims=True) - table) / (folds - 1)
+    each = folds_each if folds_each and folds % folds_each == 0 else folds
+    by_repeat = table.reshape(len(table), -1, each)
+    others = ((by_repeat.sum(axis=2, keepdims=True) - by_repeat) / (each - 1)).reshape(table.shape)
     nested = table[others.argmin(axis=0), np.arange(folds)].mean()
     return SelectionGap(len(table), float(table.mean(axis=1).min()), float(nested))
 

@@ -109,6 +109,7 @@ def _evaluated(candidate: Candidate) -> Evaluation:
         table=_given.table,
         splits=_given.splits,
         oof_prediction=found.oof,
+        repeated=found.repeated,
         fit_seconds=record.fit_seconds,
         search_seconds=found.seconds,
         trials=len(found.trials),

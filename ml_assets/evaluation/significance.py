@@ -43,12 +43,14 @@ def corrected_paired_t(differences: Differences, *, test_fraction: float, confid
 
     Folds share training rows, so their differences are correlated and the plain variance of the mean, s²/k,
     is too small. Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 52 (2003),
-    take s² (1/k + n_test/n_train) instead, with k - 1 degrees of freedom.
+    take s² (1/k + n_test/n_train) instead, with k - 1 degrees of freedom. Folds of repeated cross-validation are more
+    differences of the same test share (Bouckaert and Frank, "Evaluating the Replicability of Significance Tests for
+    Comparing Learning Algorithms", PAKDD 2004).
 
     Args:
-        differences: one per fold, shape (k,).
+        differences: one per fold, shape (k,); repeats one after another.
         test_fraction: share of the rows that each fold tests on, n_test / (n_test + n_train); 1/k in k-fold
-            cross-validation.
+            cross-validation, repeated or not.
         confidence: of the two-sided interval for the mean.
     """
     if not 0 < test_fraction < 1:

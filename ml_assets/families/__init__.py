@@ -20,7 +20,7 @@ ENTRY_POINTS: Final = "ml_assets.families"
 ENSEMBLE: Final = "ensemble"
 """The partition beside the families in which they answer together; always the last."""
 
-_NOT_FAMILIES: Final = frozenset({"base", "conformance", "labels", "pairs", "preparation"})
+_NOT_FAMILIES: Final = frozenset({"base", "cautious", "conformance", "labels", "pairs", "preparation", "targets"})
 
 
 @cache

@@ -15,6 +15,7 @@ class ExtraTrees(Family):
     """Trees on the columns, or on normal scores of them, their sums and their differences as well."""
 
     title = "Extra trees"
+    version = "2"
     first_seconds = 0.4
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
@@ -44,12 +45,13 @@ class ExtraTrees(Family):
 
     def estimator(self, params: Params, shape: ProblemShape, *, seed: int) -> BaseEstimator:
         """Extra trees; gaps go to the side that helps, or are filled where pairs are made."""
-        from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+        from sklearn.ensemble import ExtraTreesRegressor
         from sklearn.pipeline import make_pipeline
 
+        from ml_assets.families.cautious import CautiousExtraTrees
         from ml_assets.families.pairs import ScorePairs
 
-        forest = ExtraTreesClassifier if shape.is_classification else ExtraTreesRegressor
+        forest = CautiousExtraTrees if shape.is_classification else ExtraTreesRegressor
         settings = {name: value for name, value in params.items() if name != "pairs"}
         trees = forest(**settings, n_jobs=1, random_state=seed)
         return make_pipeline(ScorePairs(params["pairs"]), trees) if params["pairs"] else trees

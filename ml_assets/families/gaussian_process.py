@@ -40,7 +40,8 @@ class GaussianProcess(Family):
         from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
-        from ml_assets.families.preparation import DrawnRows, scaled, scaled_target
+        from ml_assets.families.preparation import DrawnRows, scaled
+        from ml_assets.families.targets import scaled_target
 
         width = max(1.0, shape.columns**0.5)
         kernel = ConstantKernel(1.0) * Matern(width, (0.1 * width, 100 * width), nu=params["smoothness"])

@@ -15,6 +15,7 @@ class NearestNeighbours(Family):
     """Mean, or shares, of the nearest training rows, weighted by a power of their distance."""
 
     title = "Nearest neighbours"
+    version = "2"
     first_seconds = 0.03
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
@@ -30,11 +31,12 @@ class NearestNeighbours(Family):
 
     def estimator(self, params: Params, shape: ProblemShape, *, seed: int) -> BaseEstimator:
         """Nearest neighbours on columns of one scale."""
-        from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+        from sklearn.neighbors import KNeighborsRegressor
 
+        from ml_assets.families.cautious import CautiousNeighbours
         from ml_assets.families.preparation import InverseDistance, scaled
 
-        kind = KNeighborsClassifier if shape.is_classification else KNeighborsRegressor
+        kind = CautiousNeighbours if shape.is_classification else KNeighborsRegressor
         return scaled(kind(n_neighbors=params["neighbours"], weights=InverseDistance(params["power"])))
 
 

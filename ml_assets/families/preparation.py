@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-    from sklearn.base import RegressorMixin
     from sklearn.pipeline import Pipeline
 
 
@@ -31,14 +30,6 @@ def scaled(*steps: BaseEstimator) -> Pipeline:
 
     imputer = SimpleImputer(strategy="median", keep_empty_features=True, add_indicator=True)
     return make_pipeline(imputer, Winsorized(), StandardScaler(), *steps)
-
-
-def scaled_target(regressor: RegressorMixin) -> Any:
-    """`regressor`, fitted to the target brought to mean 0 and variance 1, predicting in the target's own unit."""
-    from sklearn.compose import TransformedTargetRegressor
-    from sklearn.preprocessing import StandardScaler
-
-    return TransformedTargetRegressor(regressor, transformer=StandardScaler())
 
 
 class Winsorized(TransformerMixin, BaseEstimator):  # type: ignore[misc]

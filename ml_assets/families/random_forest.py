@@ -15,6 +15,7 @@ class RandomForest(Family):
     """Leaves never get smaller than needed: full-depth forests on large tables weigh hundreds of megabytes."""
 
     title = "Random forest"
+    version = "2"
     first_seconds = 0.3
     growth = 1.25
 
@@ -33,9 +34,11 @@ class RandomForest(Family):
 
     def estimator(self, params: Params, shape: ProblemShape, *, seed: int) -> BaseEstimator:
         """A random forest; gaps go to the side that helps."""
-        from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+        from sklearn.ensemble import RandomForestRegressor
 
-        forest = RandomForestClassifier if shape.is_classification else RandomForestRegressor
+        from ml_assets.families.cautious import CautiousForest
+
+        forest = CautiousForest if shape.is_classification else RandomForestRegressor
         return forest(**params, n_jobs=1, random_state=seed)
 
 

@@ -22,22 +22,23 @@ class SVM(Family):
     """
 
     title = "Support vector machine"
-    version = "2"
+    version = "3"
     first_seconds = 0.1
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
         """Kernel width of one over the number of columns."""
         params: dict[str, Any] = {"C": 1.0, "gamma": 1.0 / max(shape.columns, 1)}
         if not shape.is_classification:
-            params["epsilon"] = 0.1
+            params |= {"epsilon": 0.1, "target": "plain"}
         if shape.rows > EXACT_ROWS:
             params["components"] = 300
         return params
 
     def portfolio(self, shape: ProblemShape) -> tuple[Params, ...]:
-        """The defaults; and a wider kernel with a higher penalty."""
+        """The defaults; a wider kernel with a higher penalty; and for numbers, that to a target made normal."""
         first = self.defaults(shape)
-        return (first, {**first, "C": 20.0, "gamma": first["gamma"] / 4})
+        wide = {**first, "C": 20.0, "gamma": first["gamma"] / 4}
+        return (first, wide) if shape.is_classification else (first, wide, {**wide, "target": "normal"})
 
     def suggest(self, trial: Trial, shape: ProblemShape) -> dict[str, Any]:
         """Penalty, kernel width around its default and, where they apply, tube width and components."""
@@ -48,13 +49,15 @@ class SVM(Family):
         }
         if not shape.is_classification:
             params["epsilon"] = trial.suggest_float("epsilon", 0.005, 0.5, log=True)
+            params["target"] = trial.suggest_categorical("target", ["plain", "normal"])
         if shape.rows > EXACT_ROWS:
             params["components"] = trial.suggest_int("components", 200, 600, step=100)
         return params
 
     def estimator(self, params: Params, shape: ProblemShape, *, seed: int) -> BaseEstimator:
         """Support vector machine on scaled columns."""
-        from ml_assets.families.preparation import scaled, scaled_target
+        from ml_assets.families.preparation import scaled
+        from ml_assets.families.targets import PLAIN, scaled_target
 
         if shape.is_classification:
             from sklearn.calibration import CalibratedClassifierCV
@@ -64,7 +67,7 @@ class SVM(Family):
             return scaled(
                 CalibratedClassifierCV(_machine(params, shape, seed), ensemble=False, cv=FoldsOfRareClasses(3))
             )
-        return scaled(scaled_target(_machine(params, shape, seed)))
+        return scaled(scaled_target(_machine(params, shape, seed), params.get("target", PLAIN)))
 
 
 def _machine(params: Params, shape: ProblemShape, seed: int) -> Any:

@@ -52,12 +52,13 @@ def ensemble_result(
         return LeftOut(ENSEMBLE, "its members were not searched on the same rows: search them again together")
     if len(members) < 2:
         return LeftOut(ENSEMBLE, "fewer than two families have a model that it could be made of")
-    oof = np.zeros_like(next(iter(members.values())).oof)
-    for fold in np.unique(rows.fold):
-        apart, inside = worthwhile_weights(rows, members, rows.fold != fold), rows.fold == fold
-        oof[inside] = sum(weight * members[name].oof[inside] for name, weight in apart.items())
-    weights = worthwhile_weights(rows, members, np.ones(len(rows.fold), dtype=bool))
-    scores = fold_scores(rows.spec.task, rows.target, oof, rows.fold, rows.classes)
+    oof, *repeated = (_cross_fitted(rows, members, folds, at) for at, folds in enumerate(rows.repeats))
+    weights = worthwhile_weights(rows, members, everything(rows))
+    scores = [
+        score
+        for predictions, folds in zip((oof, *repeated), rows.repeats, strict=True)
+        for score in fold_scores(rows.spec.task, rows.target, predictions, folds, rows.classes)
+    ]
     params = {WEIGHTS: weights, MEMBERS: {name: dict(members[name].params) for name in weights}}
     trial = Trial(0, params, "COMPLETE", float(np.mean(scores)), seconds, 0.0)
     return SearchResult(
@@ -69,22 +70,47 @@ def ensemble_result(
         classes=rows.classes,
         row_ids=ids,
         oof=oof,
+        repeated=tuple(repeated),
     )
+
+
+def _cross_fitted(
+    rows: TrainingRows, members: Mapping[str, SearchResult], folds: NDArray[np.int64], repeat: int
+) -> NDArray[np.float64]:
+    """What the average says of each row in one repeat, for each fold with weights chosen without its rows."""
+    known = {name: (found.oof, *found.repeated)[repeat] for name, found in members.items()}
+    said = np.zeros_like(next(iter(known.values())))
+    for fold in np.unique(folds):
+        inside = folds == fold
+        weights = worthwhile_weights(rows, members, np.tile(~inside, len(rows.repeats)))
+        said[inside] = sum(weight * known[name][inside] for name, weight in weights.items())
+    return said
+
+
+def everything(rows: TrainingRows) -> NDArray[np.bool_]:
+    """All rows of all repeats as counted ones."""
+    return np.ones(len(rows.repeats) * len(rows.table), dtype=bool)
+
+
+def thinned(counted: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
+    """About `most` of the rows that are counted, evenly over them."""
+    places = np.flatnonzero(counted)
+    some = np.zeros(len(counted), dtype=bool)
+    some[places[:: max(math.ceil(len(places) / most), 1)]] = True
+    return some
 
 
 def worthwhile_weights(
     rows: TrainingRows, members: Mapping[str, SearchResult | BestTrial], counted: NDArray[np.bool_]
 ) -> dict[str, float]:
-    """Greedy weights of the members that are worth their cost, from the rows that are `counted`.
+    """Greedy weights of the members that are worth their cost, from the rows that are `counted`, repeat after repeat.
 
     Each member makes answers slower and the model larger. One after another those leave without which the loss, with
     weights chosen anew, is least, as long as it stays within `LEAST_GAIN` of that of all of them; it is measured on
     `WORTH_ROWS` rows at most.
     """
     kept = dict(members)
-    places = np.flatnonzero(counted)
-    some = np.zeros(len(counted), dtype=bool)
-    some[places[:: math.ceil(len(places) / WORTH_ROWS)]] = True
+    some = thinned(counted, WORTH_ROWS)
     loss = _greedy(rows, kept, some)[1]
     while len(kept) > 1:
         without = {name: _greedy(rows, {n: m for n, m in kept.items() if n != name}, some)[1] for name in kept}
@@ -98,7 +124,7 @@ def worthwhile_weights(
 def greedy_weights(
     rows: TrainingRows, members: Mapping[str, SearchResult | BestTrial], counted: NDArray[np.bool_]
 ) -> dict[str, float]:
-    """Weights by family, above 0 and adding up to 1, from the rows that are `counted`.
+    """Weights by family, above 0 and adding up to 1, from the rows that are `counted`, repeat after repeat.
 
     Forward selection with replacement (Caruana, Niculescu-Mizil, Crew & Ksikes 2004, "Ensemble selection from libraries
     of models"): the family that lowers the loss of the average most is added, `ROUNDS` times at most; the best average
@@ -112,7 +138,8 @@ def _greedy(
 ) -> tuple[dict[str, float], float]:
     """Weights as `greedy_weights` has them, and the loss of their average."""
     names = list(members)
-    predictions = np.stack([members[name].oof[counted] for name in names])
+    every = [np.concatenate([members[name].oof, *members[name].repeated]) for name in names]
+    predictions = np.stack([one[counted] for one in every])
     losses_of = _losses(rows, counted)
     chosen, total = np.zeros(len(names)), np.zeros_like(predictions[0])
     best, kept = np.inf, chosen
@@ -128,7 +155,7 @@ def _greedy(
 
 def _losses(rows: TrainingRows, counted: NDArray[np.bool_]) -> Any:
     """From predictions (families, n) or (families, n, k) to losses (families,): squared errors, or log losses."""
-    target = rows.target[counted]
+    target = np.tile(rows.target, len(rows.repeats))[counted]
     if rows.spec.task is Task.CLASSIFICATION:
         place = {label: at for at, label in enumerate(rows.classes)}
         columns, order = np.array([place[label] for label in target]), np.arange(len(target))

@@ -61,7 +61,7 @@ class FamilySearch:
     def __init__(self, family: str, rows: TrainingRows, journal: SearchJournal) -> None:
         self.family = family
         self.rows = rows
-        self.folds: list[int] = sorted(set(rows.fold.tolist()))
+        self.folds = rows.fold_numbers
         self.journal = journal
         past = journal.read(family)
         self.ended = [record.trial for record in past]
@@ -101,7 +101,7 @@ class FamilySearch:
         """Seconds of a fit on a fold's training rows: what the probe took or the family says, grown as it says."""
         family = load_family(self.family)
         seconds = self.probe.seconds if self.probe is not None else family.first_seconds
-        outside = len(self.rows.table) * (1 - 1 / len(self.folds))
+        outside = len(self.rows.table) * (1 - 1 / self.rows.folds_each)
         return float(seconds * max(outside / PROBE_ROWS, 1.0) ** family.growth)
 
     @property
@@ -110,7 +110,7 @@ class FamilySearch:
         if self.best is None:
             return 0.0
         took = self.best.record.trial.fit_seconds / len(self.folds)
-        return took / (1 - 1 / len(self.folds))
+        return took / (1 - 1 / self.rows.folds_each)
 
     def next_fit(self) -> tuple[RunningTrial, int]:
         """Setting and fold to be fitted next: of a setting under way, else of a new one."""
@@ -140,8 +140,9 @@ class FamilySearch:
             self._look(trial, due, trial.arrived[due], elapsed)
 
     def _look(self, trial: RunningTrial, fold: int, fit: FoldFit, elapsed: float) -> None:
-        rows, inside = self.rows, self.rows.fold == fold
-        scores = fold_scores(rows.spec.task, rows.target[inside], fit.prediction, rows.fold[inside], rows.classes)
+        rows, inside = self.rows, self.rows.folds_with(fold) == fold
+        truth = rows.target[inside]
+        scores = fold_scores(rows.spec.task, truth, fit.prediction, np.zeros(len(truth)), rows.classes)
         trial.fits[fold] = fit
         if not np.isfinite(scores[0]):
             self.drop(trial, elapsed=elapsed, state="FAIL", reason=f"its predictions of fold {fold} are no numbers")
@@ -174,8 +175,9 @@ class FamilySearch:
         scores = np.array([trial.scores[fold] for fold in self.folds])
         record = _record(trial, "COMPLETE", elapsed, score=float(scores.mean()))
         if float(scores.mean()) < self.score:
-            oof = join_folds(self.rows.fold, {fold: fit.prediction for fold, fit in trial.fits.items()})
-            self.best = BestTrial(record, scores, oof)
+            predictions = {fold: fit.prediction for fold, fit in trial.fits.items()}
+            oof, *repeated = (join_folds(folds, predictions) for folds in self.rows.repeats)
+            self.best = BestTrial(record, scores, oof, tuple(repeated))
             self.journal.keep_best(self.family, self.best)
         self._end(trial, record)
 
@@ -203,15 +205,16 @@ class FamilySearch:
             classes=self.rows.classes,
             row_ids=tuple(self.rows.table.index),
             oof=self.best.oof,
+            repeated=self.best.repeated,
         )
 
 
 def join_folds(fold: NDArray[np.int64], parts: Mapping[int, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Out-of-fold predictions in row order, from those of each fold."""
+    """Out-of-fold predictions in row order, from those of each fold; of other repeats' folds nothing is taken."""
     shape = (len(fold), *next(iter(parts.values())).shape[1:])
     joined = np.full(shape, np.nan)
-    for number, prediction in parts.items():
-        joined[fold == number] = prediction
+    for number in np.unique(fold):
+        joined[fold == number] = parts[int(number)]
     return joined
 
 

@@ -37,12 +37,13 @@ def fold_features(rows: TrainingRows, fold: int, folder: Path | None) -> FoldFea
     The plan is fitted on the rows outside the fold; what it learns of the target is cross-fitted on the other folds.
     Large tables are mapped into memory, so that workers share one copy.
     """
-    inside, outside = rows.fold != fold, rows.fold == fold
+    folds = rows.folds_with(fold)
+    inside, outside = folds != fold, folds == fold
     target = rows.target[inside]
     place = None if folder is None else folder / FOLDER / str(fold)
     if place is None or not place.exists():
         plan = clone(rows.plan)
-        training = plan.fit_transform(rows.table[inside], target, folds=rows.fold[inside])
+        training = plan.fit_transform(rows.table[inside], target, folds=folds[inside])
         held_out = plan.transform(rows.table[outside])
         if place is None:
             return FoldFeatures(training, target, held_out)

@@ -49,11 +49,12 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class BestTrial:
-    """The best setting so far with its score on each fold and its out-of-fold predictions."""
+    """The best setting so far with its score on each fold and its out-of-fold predictions, also those of repeats."""
 
     record: TrialRecord
     scores: NDArray[np.float64]
     oof: NDArray[np.float64]
+    repeated: tuple[NDArray[np.float64], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class SearchJournal:
     def keep_best(self, family: str, best: BestTrial) -> None:
         """Replaces the best setting of `family`, in one rename; comes before `append` of the same trial."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, oof=best.oof, scores=best.scores, record=np.array(best.record.to_json()))
+        record, repeated = np.array(best.record.to_json()), np.array(best.repeated)
+        np.savez_compressed(buffer, oof=best.oof, scores=best.scores, record=record, repeated=repeated)
         write_atomically(self.folder / f"{family}.npz", buffer.getvalue())
 
     def best(self, family: str) -> BestTrial | None:
@@ -101,7 +103,8 @@ class SearchJournal:
         if not file.exists():
             return None
         with np.load(file) as saved:
-            return BestTrial(TrialRecord.from_json(str(saved["record"])), saved["scores"], saved["oof"])
+            record = TrialRecord.from_json(str(saved["record"]))
+            return BestTrial(record, saved["scores"], saved["oof"], tuple(saved["repeated"]))
 
     def finish(self) -> None:
         """Marks the search as ended."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ml_assets.errors import SettingError
-from ml_assets.learning.ensembling import greedy_weights
+from ml_assets.learning.ensembling import everything, greedy_weights, thinned
 from ml_assets.learning.family_search import PROBE_HELD_OUT, PROBE_ROWS, FamilySearch, RunningTrial
 from ml_assets.learning.worker import FoldFit, Probe, fit_fold, prepare_fold, probe
 
@@ -112,7 +112,7 @@ class Race:
         self.folds = self.searches[0].folds
         self.to_prepare = list(self.folds)
         self.prepared: set[int] = set()
-        is_large = len(rows.table) * (1 - 1 / len(self.folds)) >= PROBED_FROM
+        is_large = len(rows.table) * (1 - 1 / rows.folds_each) >= PROBED_FROM
         probed = is_large and budget.trials is None
         self.to_probe = sorted((s for s in searches if probed and not s.has_begun), key=lambda s: s.foretold)
         self.probes_asked = bool(self.to_probe)
@@ -279,9 +279,7 @@ class Race:
         members = {s.family: s.best for s in self.searches if s.best is not None}
         scores = {name: float(np.mean(best.scores)) for name, best in members.items()}
         if scores != self._weighed:
-            counted = np.zeros(len(self.rows.fold), dtype=bool)
-            counted[:: math.ceil(len(counted) / WEIGHED_ROWS)] = True
-            weights = greedy_weights(self.rows, members, counted)
+            weights = greedy_weights(self.rows, members, thinned(everything(self.rows), WEIGHED_ROWS))
             self._weighed = scores
             self._weights = {name: weight / max(weights.values()) for name, weight in weights.items()}
         return self._weights

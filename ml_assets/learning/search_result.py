@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -45,11 +46,12 @@ class SearchResult:
     """The best setting of one family, and how it was found.
 
     Attributes:
-        fold_scores: primary metric on each fold, lower is better.
+        fold_scores: primary metric on each fold, lower is better; repeat after repeat.
         seconds: fit time spent on this family.
         classes: order of the probability columns; empty for a regression.
         row_ids: training rows, in the order of `oof`.
         oof: out-of-fold predictions (n,) or (n, k).
+        repeated: the same for each further repeat of the cross-validation.
     """
 
     family: str
@@ -60,6 +62,7 @@ class SearchResult:
     classes: tuple[str, ...]
     row_ids: tuple[str, ...]
     oof: NDArray[np.float64]
+    repeated: tuple[NDArray[np.float64], ...] = ()
 
     @property
     def score(self) -> float:
@@ -67,7 +70,7 @@ class SearchResult:
         return float(np.mean(self.fold_scores))
 
     def save(self, folder: Path) -> None:
-        """Writes `search.json` and `oof.parquet`."""
+        """Writes `search.json` and `oof.parquet`, and one table more for each repeat."""
         document = {
             "family": self.family,
             "params": dict(self.params),
@@ -78,16 +81,19 @@ class SearchResult:
         }
         (folder / "search.json").write_text(json.dumps(document, indent=1))
         columns = self.classes or ("prediction",)
-        oof = pd.DataFrame(self.oof.reshape(len(self.row_ids), -1), columns=columns)
-        oof.insert(0, "row_id", list(self.row_ids))
-        oof.to_parquet(folder / "oof.parquet", index=False)
+        for at, predictions in enumerate((self.oof, *self.repeated), start=1):
+            oof = pd.DataFrame(predictions.reshape(len(self.row_ids), -1), columns=columns)
+            oof.insert(0, "row_id", list(self.row_ids))
+            oof.to_parquet(folder / _table(at), index=False)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Reads back what `save` wrote."""
         document = json.loads((folder / "search.json").read_text())
-        oof = pd.read_parquet(folder / "oof.parquet")
-        values = oof.drop(columns="row_id").to_numpy(dtype=np.float64)
+        repeats = itertools.takewhile(Path.exists, (folder / _table(at) for at in itertools.count(1)))
+        tables = [pd.read_parquet(file) for file in repeats]
+        values = [table.drop(columns="row_id").to_numpy(dtype=np.float64) for table in tables]
+        oof, *repeated = values if document["classes"] else [column[:, 0] for column in values]
         return cls(
             family=document["family"],
             params=document["params"],
@@ -95,6 +101,11 @@ class SearchResult:
             trials=tuple(Trial(**t) for t in document["trials"]),
             seconds=document["seconds"],
             classes=tuple(document["classes"]),
-            row_ids=tuple(oof["row_id"]),
-            oof=values if document["classes"] else values[:, 0],
+            row_ids=tuple(tables[0]["row_id"]),
+            oof=oof,
+            repeated=tuple(repeated),
         )
+
+
+def _table(repeat: int) -> str:
+    return "oof.parquet" if repeat == 1 else f"oof_{repeat}.parquet"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 REGRESSION_STRATA = 10
 TEST = -1
 """What stands for a fold on the test side."""
+REPEATS_APART = 7919
+"""Between the seeds of repeated folds."""
 CALIBRATION = "calibration"
 """Part of the rows that train nothing and test nothing, and show how far off the model is."""
 
@@ -50,6 +52,9 @@ def split(spec: DatasetSpec, table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 
     In either case a class that only the test side would have trains instead, with its rows, or its groups.
 
+    With `repeats` in the contract, the training rows are shared out to folds so many times, each time by other hashes
+    (groups of different sizes: in another order), in columns `fold_2`, `fold_3`, …
+
     Raises:
         ContractViolation: there are too few different rows, groups or times for a test side and the folds, or all rows
             outside a fold are of one class.
@@ -61,7 +66,45 @@ def split(spec: DatasetSpec, table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
         share = spec.intervals.calibration_share / (1 - spec.test_share)
         fold[training] = _folds(spec.model_copy(update={"test_share": share}), table.iloc[training], seed)
         part[training] = np.where(fold[training] == TEST, CALIBRATION, "train")
-    return pd.DataFrame({"part": part, "fold": fold}, index=table.index)
+    made = pd.DataFrame({"part": part, "fold": fold}, index=table.index)
+    return made.assign(**{name: _shared_anew(spec, table, made, at, seed) for at, name in _repeats(spec)})
+
+
+def without_fold(spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame, fold: int, *, seed: int) -> pd.DataFrame:
+    """Splits as `split` makes them in which one fold of `splits` is the test side, and the other folds' rows train.
+
+    Test rows and rows kept to calibrate on are left out.
+
+    Raises:
+        ContractViolation: too few different rows, groups or times are left for the folds.
+    """
+    training = splits[splits["part"] == "train"]
+    part = np.where(training["fold"] == fold, "test", "train").astype(object)
+    made, rows = pd.DataFrame({"part": part, "fold": TEST}, index=training.index), table.loc[training.index]
+    columns = {name: _shared_anew(spec, rows, made, at, seed) for at, name in [(0, "fold"), *_repeats(spec)]}
+    return made.assign(**columns)
+
+
+def _repeats(spec: DatasetSpec) -> list[tuple[int, str]]:
+    """Number and column of each further repeat of the cross-validation."""
+    return [(at, f"fold_{at + 1}") for at in range(1, spec.repeats)]
+
+
+def _shared_anew(
+    spec: DatasetSpec, table: pd.DataFrame, splits: pd.DataFrame, repeat: int, seed: int
+) -> NDArray[np.int64]:
+    """Fold of each row: the training rows of `splits` shared out once more; `TEST` for the others."""
+    training = np.flatnonzero(splits["part"] == "train")
+    folds = np.full(len(table), TEST)
+    without_test = spec.model_copy(update={"test_share": 0.0})
+    folds[training] = _folds(without_test, table.iloc[training], seed + repeat * REPEATS_APART)
+    return folds
+
+
+def repeated_folds(splits: pd.DataFrame) -> tuple[NDArray[np.int64], ...]:
+    """Folds of all rows of `splits` (n,), once for each repeat of the cross-validation."""
+    names = ["fold", *(name for name in splits.columns if name.startswith("fold_"))]
+    return tuple(splits[name].to_numpy(dtype=np.int64) for name in names)
 
 
 def _folds(spec: DatasetSpec, table: pd.DataFrame, seed: int) -> NDArray[np.int64]:
@@ -113,9 +156,9 @@ def _shared_out(groups: pd.DataFrame, spec: DatasetSpec) -> NDArray[np.int64]:
     """Fold of each group (indexed by hash, in its order), strata shared out evenly by rows.
 
     To the test side go the first groups that fit into its share, so that one large group does not fill it alone; the
-    others go, largest first, to the fold that has the fewest rows.
+    others go to the fold that has the fewest rows: the largest first, or, without a test side, in their order.
     """
-    sizes, stratum = groups["size"].to_numpy(), groups["stratum"].to_numpy()
+    sizes, stratum, by_size = groups["size"].to_numpy(), groups["stratum"].to_numpy(), spec.test_share > 0
     fold, filled = np.full(len(groups), TEST), [0] * spec.folds
     for places in (np.flatnonzero(stratum == s) for s in np.unique(stratum)):
         space, taken = spec.test_share * sizes[places].sum(), 0
@@ -126,7 +169,7 @@ def _shared_out(groups: pd.DataFrame, spec: DatasetSpec) -> NDArray[np.int64]:
             else:
                 training.append(place)
         heap = [(0, filled[k], k) for k in range(spec.folds)]
-        for place in sorted(training, key=lambda at: (-sizes[at], at)):
+        for place in sorted(training, key=lambda at: (-sizes[at] if by_size else 0, at)):
             rows, before, k = heapq.heappop(heap)
             fold[place] = k
             heapq.heappush(heap, (rows + sizes[place], before + sizes[place], k))
@@ -203,7 +246,7 @@ def _checked(spec: DatasetSpec, table: pd.DataFrame, fold: NDArray[np.int64]) ->
 
 
 def _is_complete(spec: DatasetSpec, fold: NDArray[np.int64]) -> bool:
-    return set(fold.tolist()) == set(range(TEST, spec.folds))
+    return set(fold.tolist()) == set(range(TEST if spec.test_share else 0, spec.folds))
 
 
 def _too_few(spec: DatasetSpec, table: pd.DataFrame, what: str) -> ContractViolation:

@@ -26,6 +26,7 @@ from ml_assets.features.plan import FeaturePlan
 from ml_assets.learning.decision import check_labels, weighed
 from ml_assets.learning.fold_features import FoldFeatures, fold_features
 from ml_assets.learning.memory import limit_memory
+from ml_assets.learning.splitting import repeated_folds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,7 @@ class TrainingRows:
         table: clean rows, indexed by row_id.
         fold: number of the fold each row is held out in, (n,); what the plan learns of the target is cross-fitted on
             the same folds.
+        more_folds: the same for each further repeat of the cross-validation; numbers go on where the last ones end.
         plan: unfitted feature plan; every fit fits a copy of its own.
     """
 
@@ -51,6 +53,7 @@ class TrainingRows:
     fold: NDArray[np.int64]
     plan: FeaturePlan
     seed: int
+    more_folds: tuple[NDArray[np.int64], ...] = ()
 
     @classmethod
     def of(
@@ -65,7 +68,9 @@ class TrainingRows:
             check_labels(spec, table[spec.target].unique())
         training = splits[splits["part"] == "train"]
         unfitted = clone(plan).set_params(seed=seed)
-        return cls(spec, table.loc[training.index], training["fold"].to_numpy(), unfitted, seed)
+        fold, *more = repeated_folds(training)
+        numbered = tuple(again + at * spec.folds for at, again in enumerate(more, start=1))
+        return cls(spec, table.loc[training.index], fold, unfitted, seed, numbered)
 
     @property
     def target(self) -> NDArray[Any]:
@@ -76,6 +81,25 @@ class TrainingRows:
     def classes(self) -> tuple[str, ...]:
         """Labels in sorted order, as scikit-learn orders them; empty for a regression."""
         return tuple(sorted(set(self.target))) if self.spec.task is Task.CLASSIFICATION else ()
+
+    @property
+    def repeats(self) -> tuple[NDArray[np.int64], ...]:
+        """Fold of each row (n,) in each repeat of the cross-validation."""
+        return (self.fold, *self.more_folds)
+
+    @cached_property
+    def folds_each(self) -> int:
+        """Folds of one repeat."""
+        return len(np.unique(self.fold))
+
+    @cached_property
+    def fold_numbers(self) -> list[int]:
+        """Numbers of all folds, repeat after repeat."""
+        return [int(number) for folds in self.repeats for number in np.unique(folds)]
+
+    def folds_with(self, number: int) -> NDArray[np.int64]:
+        """Fold of each row (n,) in the repeat that the fold `number` is of."""
+        return next(folds for folds in self.repeats if (folds == number).any())
 
     @cached_property
     def shape(self) -> ProblemShape:
@@ -143,7 +167,7 @@ def _training_rows() -> TrainingRows:
     return _rows
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _fold_features(fold: int) -> FoldFeatures:
     return fold_features(_training_rows(), fold, _folder)
 
@@ -170,7 +194,7 @@ def probe(family: str, params: Params, fold: int, size: int, held_out: int) -> P
     estimator.fit(features.training.iloc[drawn], features.target[drawn])
     prediction = predict(estimator, features.held_out.iloc[judged], rows.classes)
     seconds = time.perf_counter() - started
-    truth = rows.target[rows.fold == fold][judged]
+    truth = rows.target[rows.folds_with(fold) == fold][judged]
     score = fold_scores(rows.spec.task, truth, prediction, np.zeros(len(judged), dtype=np.int64), rows.classes)[0]
     return Probe(float(score), seconds)
 

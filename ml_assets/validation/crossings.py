@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 
 from ml_assets.datasets.raw import row_hashes
+from ml_assets.learning.splitting import repeated_folds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,9 +55,9 @@ def _series(column: Column, values: pd.Series[Any]) -> pl.Series:
 
 def _crossing(keys: NDArray[Any], splits: pd.DataFrame) -> NDArray[np.int64]:
     # Rows to test and rows to calibrate on have no fold, and are two sides all the same.
-    side = np.where(splits["part"] == "calibration", splits["fold"] - 1, splits["fold"])
-    rows = pd.DataFrame({"key": keys, "fold": side})
-    sides = rows.groupby("key")["fold"]
-    crossing = sides.transform("min") != sides.transform("max")
+    rows, crossing = pd.DataFrame({"key": keys}), np.zeros(len(keys), dtype=bool)
+    for folds in repeated_folds(splits):
+        sides = pd.Series(np.where(splits["part"] == "calibration", folds - 1, folds)).groupby(rows["key"])
+        crossing |= (sides.transform("min") != sides.transform("max")).to_numpy()
     found = rows[crossing].sort_values("key", kind="stable").index
     return np.asarray(found, dtype=np.int64)

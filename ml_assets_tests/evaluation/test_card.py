@@ -21,6 +21,7 @@ from ml_assets.evaluation.card_data import duplicates_sentence
 from ml_assets.evaluation.card_document import CardDocument, Identity, PlotWords
 from ml_assets.evaluation.card_sections import ORDER
 from ml_assets.evaluation.decisions import cost_matrix
+from ml_assets.evaluation.interval_words import intervals_section
 from ml_assets.evaluation.plots import card_plots
 from ml_assets.evaluation.section import Section
 from ml_assets.evaluation.tables import Table
@@ -113,6 +114,17 @@ def test_the_card_names_families_that_cannot_be_told_from_the_winner(iris: World
     assert "The folds cannot tell it from random forest" in text
     assert "There are only 30 test rows" in text
     assert "it named the right class in 100.0 % of the cases" in text
+
+
+def test_a_class_without_a_promise_is_told(iris: World) -> None:
+    winner = iris.evaluations["linear"]
+    held = {"coverage_90": 0.9, "set_size_90": 1.1, "accuracy": 0.8}
+    found = replace(winner, test_metrics={**winner.test_metrics, **held}, without_promise=("virginica",))
+    said = " ".join(intervals_section(iris.spec, found).paragraphs)
+    assert "Of “virginica” nothing is promised" in said
+    assert "nothing is promised" not in " ".join(
+        intervals_section(iris.spec, replace(found, without_promise=())).paragraphs
+    )
 
 
 @pytest.mark.parametrize("name", ["iris", "california"])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -17,6 +18,7 @@ from ml_assets.errors import SettingError, UnknownNameError
 from ml_assets.families import ENSEMBLE, choose_models, family_names, load_family, model_names
 from ml_assets.families.base import Family, ProblemShape
 from ml_assets.families.conformance import CHECKS, ConformanceError, problem
+from ml_assets.families.targets import scaled_target
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -206,3 +208,30 @@ def test_a_stray_value_does_not_lead_a_model_with_weights_astray(name: str) -> N
     estimator = load_family(name).estimator(load_family(name).defaults(shape), shape, seed=0).fit(table, target)
     stray = table.iloc[[0]].assign(a=1e9)
     assert target.min() - target.std() < estimator.predict(stray)[0] < target.max() + target.std()
+
+
+def test_a_target_made_normal_is_answered_in_its_own_unit_and_on_average_right() -> None:
+    """A log-normal target: the mean of its logarithm, turned back, would be the median and a third too low."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 2))
+    y = np.exp(X[:, 0] + rng.normal(size=4000))
+    plain, normal = (
+        scaled_target(LinearRegression(), target).fit(X[:3000], y[:3000]) for target in ("plain", "normal")
+    )
+    new, truth = X[3000:], y[3000:]
+    expected = np.exp(new[:, 0] + 0.5)
+    errors = {
+        name: np.sqrt(np.mean((model.predict(new) - expected) ** 2))
+        for name, model in (("plain", plain), ("normal", normal))
+    }
+    assert errors["normal"] < 0.5 * errors["plain"]
+    assert normal.predict(new).mean() == pytest.approx(truth.mean(), rel=0.1)
+    far = normal.predict(np.array([[1e6, 0.0], [-1e6, 0.0]]))
+    assert np.isfinite(far).all()
+    assert y[:3000].min() * 0.999 <= far.min() <= far.max() <= y[:3000].max() * 1.001, "no further than it has seen"
+
+
+@pytest.mark.parametrize("y", [np.full(20, 3.0), np.r_[np.zeros(19), 1e12], -np.arange(20.0) * 1e9])
+def test_odd_targets_made_normal_give_numbers(y: np.ndarray) -> None:
+    X = np.arange(20.0)[:, None]
+    assert np.isfinite(scaled_target(LinearRegression(), "normal").fit(X, y).predict(X)).all()

@@ -1,10 +1,15 @@
-"""Folds for cross-fitting that a class of one row does not break."""
+"""Classes of few rows: folds for cross-fitting that one row does not break, and probabilities that are never zero."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import pytest
 from sklearn.model_selection import StratifiedKFold
 
+from ml_assets.datasets.spec import Task
+from ml_assets.families import load_family
+from ml_assets.families.base import ProblemShape
 from ml_assets.families.labels import FoldsOfRareClasses
 
 
@@ -24,3 +29,17 @@ def test_a_rare_class_trains_in_every_fold_and_every_row_is_held_out_once() -> N
         assert not set(train[np.isin(y[train], ["a", "b"])]) & set(held_out)
         held += held_out.tolist()
     assert sorted(held) == list(range(len(y)))
+
+
+@pytest.mark.parametrize("name", ["knn", "random_forest", "extra_trees"])
+def test_what_was_never_met_near_a_row_is_rare_and_not_impossible(name: str) -> None:
+    """Two groups far apart, and rows near the one that are of the other's class all the same."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": np.r_[rng.normal(size=50), 100 + rng.normal(size=50)], "b": rng.normal(size=100)})
+    y = np.array(["left"] * 50 + ["right"] * 50, dtype=object)
+    shape = ProblemShape(Task.CLASSIFICATION, 100, 2, 2)
+    family = load_family(name)
+    shares = family.estimator(family.defaults(shape), shape, seed=0).fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert shares.min() == pytest.approx(0.5 / 101, rel=0.05)
+    assert (shares.argmax(axis=1) == (y == "right")).all()

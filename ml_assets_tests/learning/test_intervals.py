@@ -1,24 +1,37 @@
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from class_worlds import class_spec
 from search_worlds import clean_table
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import Pipeline
 
 from benchmarks.coverage import measured
 from ml_assets.artifacts import ArtifactStore
 from ml_assets.datasets.contracts import load_contract
 from ml_assets.datasets.identity import table_hash
+from ml_assets.datasets.judging import Promotion, PromotionLimits
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import SettingError
-from ml_assets.evaluation.coverage import coverage_scores
+from ml_assets.evaluation.candidates import answers_of
+from ml_assets.evaluation.coverage import coverage_scores, without_promise
 from ml_assets.features.plan import plan_for
 from ml_assets.learning.conformal import Intervals, Sets
 from ml_assets.learning.final_fit import fit_models
 from ml_assets.learning.fitted_model import FittedModel
-from ml_assets.learning.intervals import Errors, ModelPipeline, difficulty_of, fit_intervals, intervals_of
+from ml_assets.learning.intervals import (
+    Errors,
+    ModelPipeline,
+    difficulty_of,
+    fit_intervals,
+    intervals_of,
+    with_intervals,
+)
 from ml_assets.learning.race import Budget
 from ml_assets.learning.search import search
 from ml_assets.learning.search_result import SearchResult
@@ -70,7 +83,8 @@ def test_a_models_intervals_are_stored_and_come_back_with_it(name: str, tmp_path
 @pytest.mark.parametrize(("name", "known"), [("iris", "47fd4878563e8f12"), ("boston_housing", "a5f516f0e9779fc5")])
 def test_without_rows_kept_for_it_splits_are_what_they_were(name: str, known: str) -> None:
     """The hashes are older than calibration rows; another split would end the comparisons with every champion."""
-    assert table_hash(split(load_contract(name), clean_table(name), seed=0)).startswith(known)
+    made = split(load_contract(name), clean_table(name), seed=0)
+    assert table_hash(made[["part", "fold"]]).startswith(known)
 
 
 @pytest.mark.parametrize("name", ["boston_housing", "iris", "wine_quality"])
@@ -153,6 +167,26 @@ def test_a_class_that_no_row_of_the_calibration_has_is_told() -> None:
     made = fit_intervals(spec, known, classes=("a", "b", "c"))
     assert isinstance(made, Sets)
     assert made.unseen == ("c",)
+    pipeline = with_intervals(Pipeline([("estimator", DummyClassifier())]), made)
+    assert without_promise(pipeline) == ("c",)
+    assert without_promise(Pipeline([("estimator", DummyClassifier())])) == ()
+
+
+def test_a_version_is_asked_how_often_its_intervals_hold_where_the_contract_limits_it(tmp_path: Path) -> None:
+    spec = contract("boston_housing")
+    model, table, splits = trained(spec, tmp_path / "s")
+    rows = table[(splits["part"] == "test").to_numpy()]
+    limited = spec.model_copy(update={"promotion": Promotion(limits=PromotionLimits(smallest_coverage=0.8))})
+
+    def asked(of: DatasetSpec, pipeline: Any) -> Mapping[str, float]:
+        return answers_of(of, rows, pipeline, contract=model.record.contract, costs={}, model_bytes=1).known
+
+    assert "coverage" not in asked(spec, model.pipeline)
+    truth = rows[spec.target].to_numpy(dtype=np.float64)
+    low, high = model.pipeline.predict_interval(rows, 0.9).T
+    assert asked(limited, model.pipeline)["coverage"] == pytest.approx(np.mean((low <= truth) & (truth <= high)))
+    bare = Pipeline(model.pipeline.steps)
+    assert np.isnan(asked(limited, bare)["coverage"]), "a model without intervals keeps no promise"
 
 
 def test_too_few_rows_have_no_intervals_and_equal_predictions_have() -> None:

@@ -193,7 +193,7 @@ def timed(column: np.ndarray) -> tuple[DatasetSpec, pd.DataFrame]:
     """Boston with a time, and a date beside it."""
     spec, table = planted("boston_housing", "date", column)
     columns = {**spec.columns, "sold": Column(dtype="date")}
-    spec = DatasetSpec.model_validate({**spec.model_dump(), "columns": columns, "time": "sold"})
+    spec = DatasetSpec.model_validate({**spec.model_dump(), "columns": columns, "time": "sold", "repeats": 1})
     return spec, table.assign(sold=np.datetime64("2020-01-01", "us") + UNSORTED.astype("timedelta64[D]"))
 
 

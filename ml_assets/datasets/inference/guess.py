@@ -123,7 +123,8 @@ def infer(opened: OpenedTable, wishes: Wishes, *, home: Path | None = None) -> I
     roles = guess_roles(guesses, wanted)
     _refuse_without_features(roles, wanted.target, origin)
     rows = _rows_kept(roles)
-    split = guess_split(target.task, target.guess.values.filter(rows), asked=wishes.test_share)
+    by_time = wanted.time is not None
+    split = guess_split(target.task, target.guess.values.filter(rows), asked=wishes.test_share, by_time=by_time)
     copies = _share_of_copies(roles)
     spec = DatasetSpec(
         name=wishes.name,
@@ -137,7 +138,13 @@ def infer(opened: OpenedTable, wishes: Wishes, *, home: Path | None = None) -> I
         duplicate_share=roomy_share(copies, room=1.0) or 0.01,
         test_share=split.test_share,
         folds=split.folds,
-        **_given(key=roles.key, group=wanted.group, time=wanted.time, duplicates=wishes.duplicates),
+        **_given(
+            key=roles.key,
+            group=wanted.group,
+            time=wanted.time,
+            duplicates=wishes.duplicates,
+            repeats=split.repeats if split.repeats > 1 else None,
+        ),
     )
     match_header(spec, opened.header, required=spec.columns, origin=origin)
     return Inference(
@@ -221,6 +228,9 @@ def _comments(
             "copies out, duplicates: drop; to split them like other rows, duplicates: independent.",
         ),
         ("test_share",): split.comments,
+        ("repeats",): (f"Rows are few, so the folds are drawn {split.repeats} times: scores are surer.",)
+        if split.repeats > 1
+        else (),
         **{(key,): comment for key, comment in roles.comments.items()},
     }
     return own | {("columns", name): guess.comments for name, guess in roles.guesses.items()}
