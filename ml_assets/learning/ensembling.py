@@ -52,8 +52,10 @@ def ensemble_result(
         return LeftOut(ENSEMBLE, "its members were not searched on the same rows: search them again together")
     if len(members) < 2:
         return LeftOut(ENSEMBLE, "fewer than two families have a model that it could be made of")
-    oof, *repeated = (_cross_fitted(rows, members, folds, at) for at, folds in enumerate(rows.repeats))
     weights = worthwhile_weights(rows, members, everything(rows))
+    if len(weights) == 1:
+        return LeftOut(ENSEMBLE, f"no average of families does better than {next(iter(weights))} alone")
+    oof, *repeated = (_cross_fitted(rows, members, folds, at) for at, folds in enumerate(rows.repeats))
     scores = [
         score
         for predictions, folds in zip((oof, *repeated), rows.repeats, strict=True)
