@@ -27,7 +27,7 @@ def test_nested_judges_the_whole_way_and_the_next_card_says_it(home: Path) -> No
     assert done.stdout.count("on the fold itself") == 5
     found = json.loads((reports / FILE).read_text())
     assert f"nested  log loss {found['score']:.4g}" in done.stdout
-    assert found["procedure"]["families"] == ["linear", "knn"]
+    assert found["procedure"]["families"] == ["knn", "linear"]
     assert not list((home / "data" / "searches" / "iris").glob("nested-*")), "what it goes on from is gone"
     again = run_in(home, "dagster", "asset", "materialize", "-m", "ml_assets", "--select", "key:iris/model_card")
     assert again.returncode == 0, again.stderr
