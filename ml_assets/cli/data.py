@@ -247,6 +247,7 @@ def _collect(
     from ml_assets.datasets.state import table_versions
     from ml_assets.datasets.versions.retention import collect_models, collect_versions
     from ml_assets.learning.fitted_model import read_record
+    from ml_assets.learning.left_out import FILE as LEFT_OUT
     from ml_assets.resources.store import FOLDERS, artifact_store
 
     store, key = artifact_store(), (FOLDERS["model"], dataset, "model")
@@ -254,7 +255,8 @@ def _collect(
     records: list[Any] = [registration.origin for registration in registered]
     place = store.root.joinpath(*key)
     for family in sorted(place.iterdir()) if place.is_dir() else ():
-        if (current := store.find((*key, family.name))) is not None:
+        current = store.find((*key, family.name))
+        if current is not None and not (current.path / LEFT_OUT).exists():  # a family without a model needs nothing
             records.append(read_record(current.path))
     needed = {name for record in records for name in (record.data_hash, record.data_version)}
     return (
