@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -87,9 +87,8 @@ def _validated(spec: DatasetSpec, procedure: Procedure) -> NestedValidation:
     click.echo(f"{spec.name}: {number} folds, {each} each" + (f"; {len(folds)} are done" if folds else ""))
     warm_up()
     with hold_cores(cores(), total=cores(), folder=home.locks) as workers:
-        del workers  # all cores are held for one search after another
-        made = []
-        for one in nested_folds(spec, table, splits, procedure, folder=folder, known=folds):
+        made, held = [], replace(procedure, workers=workers)
+        for one in nested_folds(spec, table, splits, held, folder=folder, known=folds):
             made.append(one)
             write_atomically(folder / DONE, json.dumps([asdict(fold) for fold in made]).encode())
             click.echo(

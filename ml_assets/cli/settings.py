@@ -41,11 +41,7 @@ def settings_of(budget: float | None, trials: int | None, seed: int) -> Settings
     from ml_assets.resources.settings import Settings, default_settings
 
     given = given_settings(budget, trials, seed)
-    return (
-        Settings(**given)
-        if trials is not None or budget is not None
-        else Settings(budget_seconds=default_settings().budget_seconds, **given)
-    )
+    return Settings(**{"budget_seconds": default_settings().budget_seconds, **given})
 
 
 def use_cores(jobs: int | None) -> None:

@@ -107,7 +107,8 @@ def nested_section(found: NestedValidation, winner: Evaluation) -> Section:
     label = METRICS[found.task][found.metric].label
     gap = found.score - winner.cv_score
     share = f", {percent(abs(gap) / winner.cv_score)} of the score" if winner.cv_score > 0 else ""
-    kinds = listed([f"{name.replace('_', ' ')} ({count})" for name, count in _winners(found).most_common()])
+    winners = Counter(one.family for one in found.folds)
+    kinds = listed([f"{name.replace('_', ' ')} ({count})" for name, count in winners.most_common()])
     said = (
         "Everything was made again without each fold: features, search, choice and fit. On folds it never saw it "
         f"has a {label} of {with_error(found.score, found.standard_error)}. That is what to expect of a model made so, "
@@ -129,7 +130,3 @@ def nested_section(found: NestedValidation, winner: Evaluation) -> Section:
     header = ("Fold", "Winner", "On the inner folds", "On the fold itself", "Rows", "Time")
     caption = f"Nested cross-validation: {label}, lower is better"
     return Section("nested", "The whole procedure on folds it never saw", said, (Table(caption, header, rows),))
-
-
-def _winners(found: NestedValidation) -> Counter[str]:
-    return Counter(one.family for one in found.folds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,6 @@ def nested_folds(
     procedure: Procedure,
     *,
     folder: Path,
-    begin: Callable[[int], None] = lambda _: None,
     known: Sequence[NestedFold] = (),
 ) -> Iterator[NestedFold]:
     """For each fold, how well the procedure does on it when it never saw it; test rows take no part.
@@ -75,7 +74,6 @@ def nested_folds(
         splits: columns `part` and `fold`, indexed by row_id.
         procedure: what is judged.
         folder: for the journals of the searches.
-        begin: called with the number of each fold before its search.
         known: folds that are done.
 
     Raises:
@@ -83,8 +81,6 @@ def nested_folds(
     """
     done = {one.fold: one for one in known}
     for fold in np.unique(splits.loc[splits["part"] == "train", "fold"]):
-        if fold not in done:
-            begin(int(fold))
         yield done.get(int(fold)) or _judged(spec, table, splits, procedure, int(fold), folder / f"fold-{fold}")
 
 
@@ -104,9 +100,7 @@ def _judged(
     results[ENSEMBLE] = ensemble_result(rows, results, seconds=time.monotonic() - started)
     models = {family: made for family, made in results.items() if isinstance(made, SearchResult)}
     winner = min(models, key=lambda family: (models[family].score, family))
-    made = fit_models(
-        rows, {winner: models[winner]}, data_hash="", splits_hash="", workers=procedure.workers, calibration=None
-    )[winner]
+    made = fit_models(rows, {winner: models[winner]}, data_hash="", splits_hash="", workers=procedure.workers)[winner]
     if not isinstance(made, FittedModel):
         raise TrainingError(f"{spec.name}: without fold {fold} the {winner} model could not be fitted: {made.reason}")
     held_out = table.loc[inner.index[inner["part"] == "test"]]

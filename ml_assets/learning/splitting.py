@@ -194,7 +194,7 @@ def _by_time(spec: DatasetSpec, table: pd.DataFrame, seed: int) -> NDArray[np.in
     atoms = rows.groupby("key")["time"].agg(time="max", size="size")
     timed = atoms[atoms["time"].notna()].reset_index().sort_values(["time", "key"], ignore_index=True)
     from_end = timed["size"][::-1].cumsum()[::-1] - timed["size"] / 2
-    is_test = (from_end < spec.test_share * len(table)) | (timed.index == len(timed) - 1)
+    is_test = (from_end < spec.test_share * len(table)) | ((timed.index == len(timed) - 1) & (spec.test_share > 0))
     training = timed[~is_test]
     fold = pd.Series((atoms.index % spec.folds).astype("int64"), index=atoms.index)
     fold[timed.loc[is_test, "key"]] = TEST

@@ -31,6 +31,36 @@ def test_a_fold_is_the_test_side_and_the_others_are_shared_out_anew() -> None:
         assert (rest["fold"].groupby(copies).nunique() == 1).all()
 
 
+@pytest.mark.parametrize("kept", ["time", "group"])
+def test_blocks_of_time_and_groups_stay_what_they_are_without_a_fold(kept: str) -> None:
+    columns = {
+        "who": {"dtype": "text", "ignored": "a name"},
+        "when": {"dtype": "date", "ignored": "orders the rows"},
+        **{name: {"dtype": "float"} for name in ("x", "y")},
+    }
+    document = {"name": "toy", "title": "Toy", "task": "regression", "target": "y", "columns": columns}
+    by = {"time": "when"} if kept == "time" else {"group": "who"}
+    spec = DatasetSpec.model_validate({**document, "sources": [{"name": "toy.csv", "path": "toy.csv"}], **by})
+    at, rng = np.arange(300), np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "who": [f"g{number // 6}" for number in at],
+            "when": np.datetime64("2026-01-01", "us") + at.astype("timedelta64[D]"),
+            **{name: rng.normal(size=300) for name in ("x", "y")},
+        },
+        index=pd.Index([f"{number:016x}" for number in at], name="row_id"),
+    )
+    splits = split(spec, table, seed=0)
+    for fold in range(spec.folds):
+        inner = without_fold(spec, table, splits, fold, seed=0)
+        rest = inner[inner["part"] == "train"]
+        assert set(rest["fold"]) == set(range(spec.folds)), "every row outside trains in some fold"
+        if kept == "group":
+            assert (rest["fold"].groupby(table.loc[rest.index, "who"].to_numpy()).nunique() == 1).all()
+        else:
+            assert rest["fold"].loc[table.loc[rest.index, "when"].sort_values().index].is_monotonic_increasing
+
+
 def test_every_fold_is_scored_by_models_that_never_saw_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, table, splits = problem("iris")
     seen: list[set[str]] = []
