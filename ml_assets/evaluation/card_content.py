@@ -213,7 +213,10 @@ def _difference(row: LeaderboardRow) -> str:
     """`+0.012 (0.003 to 0.021), 2.1 %`; nothing for the leader."""
     if not math.isfinite(row.low):
         return ""
-    return f"{row.difference:+.3g} ({row.low:.3g} to {row.high:.3g}), {percent(row.share)}"
+    sign = "-" if row.difference < 0 else "+"
+    return (
+        f"{sign}{number(abs(row.difference), 3)} ({number(row.low, 3)} to {number(row.high, 3)}), {percent(row.share)}"
+    )
 
 
 def columns_table(spec: DatasetSpec) -> Table:

@@ -44,6 +44,17 @@ class Dependence:
         """The partial dependence, (points, k)."""
         return np.asarray(self.rows.mean(axis=0))
 
+    @property
+    def slope(self) -> float:
+        """Rank correlation of a number's values with the partial dependence, of the last output; 0 where it is flat.
+
+        Of labels, which have no order, it is 0 too.
+        """
+        mean = self.mean[:, -1]
+        if self.points is None or len(np.unique(mean)) < 2:
+            return 0.0
+        return float(pd.Series(self.points).corr(pd.Series(mean), method="spearman"))
+
 
 @dataclass(frozen=True)
 class Interaction:

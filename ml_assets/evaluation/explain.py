@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 
 FILE: Final = "explanations.json"
 SECONDS: Final = 1.0
-"""About what explaining may take, over its four parts."""
+"""Of it a quarter each goes to importances, dependence and interactions, about, and half to SHAP values."""
 BACKGROUND: Final = 20
 MOST_EXPLAINED: Final = 200
 SHOWN_COLUMNS: Final = 4
 PAIRED_COLUMNS: Final = 3
 REPEATS: Final = 5
 EXAMPLES: Final = 3
+FEWEST_FOR_DIRECTION: Final = 8
+"""Explained rows below which nothing is said of whether more of a column raises the answer."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Explanations:
             over the shuffles; largest first.
         importance_rows: test rows they were measured on.
         shap: mean absolute SHAP value of each column, (columns: `column`, `mean_absolute`, `direction`), largest first;
-            the direction is the rank correlation of a number's values with its SHAP values.
+            the direction is the rank correlation of a number's values with its SHAP values, NaN of too few rows.
         explained_rows: how many test rows that is of.
         dependence: by column, the most important first.
         interactions: H² of the most important columns, strongest first.
@@ -167,7 +169,7 @@ def explain(
     answers = affordable_answers(evaluation.predict_ms_per_1000_rows)
     importance, measured = _importance(spec, pipeline, rows, table, evaluation, seed)
     order = list(importance["feature"])
-    explained = _drawn(rows, _rows_for_shap(answers, len(order)), rng)
+    explained = _drawn(rows, _rows_for_shap(2 * answers, len(order)), rng)
     known = attribute(spec, pipeline, explained, background, order=order, seed=seed)
     along = _drawn(rows, int(np.clip(answers / (10 * SHOWN_COLUMNS), 15, 100)), rng)
     crossed = _drawn(rows, int(np.clip(math.sqrt(answers / 6), 8, 40)), rng)
@@ -259,7 +261,7 @@ def _summary(spec: DatasetSpec, rows: pd.DataFrame, known: Attributions) -> pd.D
 
 
 def _direction(values: pd.Series[Any], added: NDArray[np.float64]) -> float:
-    if values.nunique() < 2 or len(np.unique(added)) < 2:
+    if len(values) < FEWEST_FOR_DIRECTION or values.nunique() < 2 or len(np.unique(added)) < 2:
         return math.nan
     return float(pd.Series(added).corr(pd.Series(values.to_numpy(dtype=np.float64)), method="spearman"))
 

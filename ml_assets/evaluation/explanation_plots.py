@@ -76,7 +76,8 @@ def partial_dependence(spec: DatasetSpec, found: Explanations) -> Figure:
             cell.plot(places, one.mean[:, output], color=SERIES[at], linewidth=2, marker="o", markersize=3, label=label)
         if one.points is None:
             cell.set_xticks(places, [short(label, 10) for label in one.labels], rotation=40, ha="right")
-        cell.set(xlabel=short(axis_label(spec, one.column), 30))
+        cell.set_xlabel(short(axis_label(spec, one.column), 30), fontsize=8)
+        plain_numbers(cell.yaxis, most=4)
     for cell in cells[len(shown) :]:
         cell.set_visible(False)
     if found.classes:

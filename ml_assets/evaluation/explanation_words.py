@@ -68,11 +68,11 @@ def _leaning(spec: DatasetSpec, found: Explanations) -> tuple[str, ...]:
         "carry the same information share their importance. That an answer depends on a column does not say that "
         "changing it in the world would change the outcome."
     )
-    directions = found.shap.set_index("column")["direction"]
+    slopes = {one.column: one.slope for one in found.dependence}
     told = [
-        f"{'higher' if directions[name] > 0 else 'lower'} with more {name}"
+        f"{'higher' if slopes[name] > 0 else 'lower'} with more {name}"
         for name in sure[:3]
-        if name in directions and abs(directions[name]) >= CLEAR
+        if abs(slopes.get(name, 0.0)) >= CLEAR
     ]
     what = "Answers are" if spec.task is Task.REGRESSION else f"The probability of {found.classes[-1]} is"
     return (said, f"{what} {listed(told)}, as a rule.") if told else (said,)

@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.evaluation.attributions import OTHERS, agnostic_attributions, tree_attributions
 from ml_assets.evaluation.counterfactuals import counterfactual
-from ml_assets.evaluation.dependence import dependence, interactions
-from ml_assets.evaluation.explain import Explanations, explain
+from ml_assets.evaluation.dependence import Dependence, dependence, interactions
+from ml_assets.evaluation.explain import FEWEST_FOR_DIRECTION, Explanations, explain
 from ml_assets.evaluation.explanation_plots import partial_dependence, shap_bars
 from ml_assets.evaluation.explanation_words import dependence_words, explanations_section, shap_words
 from ml_assets.features.plan import plan_for
@@ -198,3 +198,22 @@ def test_a_model_that_always_says_the_same_has_nothing_to_explain(california: Wo
     assert (made.importance["mean"] == 0).all()
     assert "no clear difference" in explanations_section(california.spec, made).paragraphs[0]
     assert made.interactions == ()
+
+
+def test_a_direction_is_told_where_the_answers_go_one_way_and_not_of_few_rows(california: World) -> None:
+    def along(points: list[float] | None, mean: list[float]) -> float:
+        rows = np.tile(np.array(mean)[None, :, None], (3, 1, 1))
+        given = None if points is None else np.array(points)
+        return Dependence("a", tuple("abcd"), given, rows).slope
+
+    assert along([1, 2, 3, 4], [1, 2, 5, 9]) == 1
+    assert along([1, 2, 3, 4], [9, 5, 2, 1]) == -1
+    assert along([1, 2, 3, 4], [1, 3, 3, 1]) == 0
+    assert along([1, 2, 3, 4], [2, 2, 2, 2]) == 0
+    assert along(None, [1, 2, 5, 9]) == 0, "labels have no order"
+    winner = california.evaluations[california.board.winner]
+    pipeline = california.pipelines[california.board.winner]
+    slow = replace(winner, predict_ms_per_1000_rows=5000.0)
+    made = explain(california.spec, pipeline, california.table, slow)
+    assert made.explained_rows < FEWEST_FOR_DIRECTION
+    assert made.shap["direction"].isna().all()
