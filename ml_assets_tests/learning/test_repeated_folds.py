@@ -96,7 +96,8 @@ def test_a_search_over_repeats_reaches_models_and_leaderboard(tmp_path: Path) ->
     kept = SearchJournal(tmp_path / "s").best("knn")
     assert kept is not None
     assert len(kept.repeated) == REPEATS - 1
-    results = {**found, ENSEMBLE: ensemble_result(rows, found, seconds=1.0)}
+    together = ensemble_result(rows, found, seconds=1.0)
+    results = {**found, **({ENSEMBLE: together} if isinstance(together, SearchResult) else {})}
     models = fit_models(rows, results, data_hash="d", splits_hash="s", workers=2)
     evaluations = {}
     for family, result in results.items():
@@ -122,6 +123,34 @@ def test_a_search_over_repeats_reaches_models_and_leaderboard(tmp_path: Path) ->
     if other.p_value < 1:
         assert other.single_p_value == pytest.approx(by_hand.p_two_sided)
     assert (other.low, other.high) == pytest.approx(by_hand.interval, nan_ok=True)
+
+
+def test_weights_are_over_all_repeats_and_each_folds_without_its_rows_in_any() -> None:
+    spec, table = repeated("boston_housing"), clean_table("boston_housing")
+    rows = TrainingRows.of(spec, table, split(spec, table, seed=0), plan_for(spec), seed=0)
+    rng, n = np.random.default_rng(0), len(rows.table)
+    said = {name: rows.target + 3 * rng.normal(size=(REPEATS, n)) for name in ("a", "b")}
+
+    def together(predictions: dict[str, np.ndarray]) -> SearchResult:
+        members = {
+            name: SearchResult(name, {}, (1.0,), (), 1.0, (), tuple(rows.table.index), first, tuple(more))
+            for name, (first, *more) in predictions.items()
+        }
+        made = ensemble_result(rows, members, seconds=1.0)
+        assert isinstance(made, SearchResult)
+        return made
+
+    made = together(said)
+    assert made.params["weights"]["a"] == pytest.approx(0.5, abs=0.1)
+    assert len(made.repeated) == REPEATS - 1
+    assert len(made.fold_scores) == REPEATS * spec.folds
+    fold = rows.fold == 0  # of these rows `b` is eight off in every repeat
+    spoilt = {**said, "b": said["b"] + 8 * fold}
+    again = together(spoilt)
+    assert again.params["weights"]["b"] < 0.35, "all rows together have seen it"
+    first, second = (spoilt[name][0][fold] for name in ("a", "b"))
+    weight = np.sum((again.oof[fold] - first) * (second - first)) / np.sum((second - first) ** 2)
+    assert weight == pytest.approx(0.5, abs=0.1), "the weights of the fold have not, in no repeat"
 
 
 def _evaluated(
