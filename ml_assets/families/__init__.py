@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import pkgutil
 from collections.abc import Iterable
 from functools import cache
@@ -20,13 +21,19 @@ ENTRY_POINTS: Final = "ml_assets.families"
 ENSEMBLE: Final = "ensemble"
 """The partition beside the families in which they answer together; always the last."""
 
-_NOT_FAMILIES: Final = frozenset({"base", "cautious", "conformance", "labels", "pairs", "preparation", "targets"})
+OF_EXTRA: Final = frozenset({"catboost", "lightgbm"})
+"""Families named like the package they need, which comes with the extra `boosters` and is not there for everyone."""
+
+_NOT_FAMILIES: Final = frozenset(
+    {"base", "catboost_models", "cautious", "conformance", "labels", "pairs", "preparation", "targets"}
+)
 
 
 @cache
 def family_names() -> tuple[str, ...]:
-    """Names of all families in alphabetical order; imports none of them."""
-    here = {m.name for m in pkgutil.iter_modules(__path__)} - _NOT_FAMILIES
+    """Names of all families that can be fitted here, in alphabetical order; imports none of them."""
+    missing = {name for name in OF_EXTRA if importlib.util.find_spec(name) is None}
+    here = {m.name for m in pkgutil.iter_modules(__path__)} - _NOT_FAMILIES - missing
     return tuple(sorted(here | set(_brought())))
 
 
@@ -40,8 +47,10 @@ def load_family(name: str) -> Family:
 
     Raises:
         UnknownNameError: there is none; the message offers the nearest.
-        SettingError: another package brings it, and it cannot be loaded.
+        SettingError: another package brings it, and it cannot be loaded; or it needs one that is not installed.
     """
+    if name in OF_EXTRA and name not in family_names():
+        raise SettingError(f"family '{name}' needs a package that is not here: pip install 'ml-assets[boosters]'")
     if name not in family_names():
         raise UnknownNameError("family", name, family_names())
     brought = _brought().get(name)
