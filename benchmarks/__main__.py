@@ -7,8 +7,10 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.ingestion import SIZES, ingestion
-from benchmarks.overhead import Measured, loading, whole_run
+from benchmarks.overhead import Measured, loading, verdict, whole_run
 from ml_assets.datasets.contracts import load_contracts
+
+LARGEST = "california_housing"
 
 
 def main() -> None:
@@ -24,6 +26,7 @@ def main() -> None:
         rows = [
             loading(given.repeats),
             *whole_run(given.datasets, budget=given.budget, folder=Path(folder)),
+            verdict(LARGEST, budget=given.budget, folder=Path(folder)),
             *ingestion(Path(folder) / "large", sizes=sizes),
         ]
     report(rows)
@@ -31,9 +34,9 @@ def main() -> None:
 
 def report(rows: list[Measured]) -> None:
     """Prints the table."""
-    print(f"{'measured':<58}{'value':>10}{'goal':>10}")
+    print(f"{'measured':<84}{'value':>10}{'goal':>10}")
     for row in rows:
-        print(f"{row.what:<58}{row.value:>10.2f}{row.goal:>10.2f}  {'' if row.value <= row.goal else 'MISSED'}")
+        print(f"{row.what:<84}{row.value:>10.2f}{row.goal:>10.2f}  {'' if row.value <= row.goal else 'MISSED'}")
 
 
 if __name__ == "__main__":

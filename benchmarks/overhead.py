@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,9 @@ RUN_MINUTES_GOAL = 5.0
 LOADING_GOAL = 1.5
 GRAPH_GOAL = 1.25
 PEAK_GIB_GOAL = 1.5
+VERDICT_GOAL = 0.2
+VERDICT_STEPS = ("evaluation", "comparison", "explanations", "model_card")
+"""Steps that judge the models of a run and tell of it."""
 POLL_SECONDS = 0.2
 
 
@@ -33,30 +37,48 @@ def loading(repeats: int) -> Measured:
     """Seconds to load the definitions over seconds of `import dagster`, medians of alternating processes."""
     alone, whole = [], []
     for _ in range(repeats):
-        alone.append(_seconds([sys.executable, "-W", "ignore", "-c", "import dagster"]))
-        whole.append(_seconds([sys.executable, "-W", "ignore", "-c", "import ml_assets; ml_assets.defs"]))
+        alone.append(_timed([sys.executable, "-W", "ignore", "-c", "import dagster"])[0])
+        whole.append(_timed([sys.executable, "-W", "ignore", "-c", "import ml_assets; ml_assets.defs"])[0])
     ratio = statistics.median(whole) / statistics.median(alone)
     return Measured("loading the definitions / import dagster", ratio, LOADING_GOAL)
 
 
 def whole_run(datasets: Sequence[str], *, budget: float, folder: Path) -> list[Measured]:
-    """The graph over all `datasets` in a fresh home: against the plain script, in minutes, and its peak memory."""
+    """The graph over all `datasets` in a fresh home: against the plain script, in minutes, and its peak memory.
+
+    Of a dataset that has the cores to itself, the share of its budget that the verdict on its models takes as well.
+    """
     names, seconds = list(datasets), str(budget)
-    plain = _seconds([sys.executable, "-m", "benchmarks.plain", seconds, str(folder / "plain"), *names])
+    plain, _ = _timed([sys.executable, "-m", "benchmarks.plain", seconds, str(folder / "plain"), *names])
     command = [sys.executable, "-m", "ml_assets", "run", *names, "--budget", seconds]
     with PeakMemory() as memory:
-        graph = _seconds(command, ML_ASSETS_HOME=str(folder / "home"))
-    again = _seconds(command, ML_ASSETS_HOME=str(folder / "home"))
-    dagster = _seconds([sys.executable, "-W", "ignore", "-c", "import dagster"])
-    return [
+        graph, told = _timed(command, ML_ASSETS_HOME=str(folder / "home"))
+    again, _ = _timed(command, ML_ASSETS_HOME=str(folder / "home"))
+    dagster, _ = _timed([sys.executable, "-W", "ignore", "-c", "import dagster"])
+    measured = [
         Measured("the graph / the same fits in a plain script", graph / plain, GRAPH_GOAL),
         Measured("minutes of the whole run", graph / 60, RUN_MINUTES_GOAL),
         Measured("GiB of the largest process", memory.largest_gib, PEAK_GIB_GOAL),
         Measured("a second run, nothing changed / import dagster", again / dagster, 10.0),
     ]
+    return [*measured, _verdict(told, names[0], budget)] if len(names) == 1 else measured
 
 
-def _seconds(command: list[str], **environment: str) -> float:
+def verdict(dataset: str, *, budget: float, folder: Path) -> Measured:
+    """Share of the budget that the verdict on the models of one dataset takes, run alone in a fresh home."""
+    command = [sys.executable, "-m", "ml_assets", "run", dataset, "--budget", str(budget)]
+    return _verdict(_timed(command, ML_ASSETS_HOME=str(folder / dataset))[1], dataset, budget)
+
+
+def _verdict(told: str, dataset: str, budget: float) -> Measured:
+    """The same from what the command printed."""
+    steps = dict(re.findall(rf"^{dataset}: (\w+) done in ([\d.]+) s", told, flags=re.MULTILINE))
+    share = sum(float(steps[step]) for step in VERDICT_STEPS) / budget
+    return Measured(f"{dataset} alone: {', '.join(VERDICT_STEPS)} / budget", share, VERDICT_GOAL)
+
+
+def _timed(command: list[str], **environment: str) -> tuple[float, str]:
+    """Seconds of a command, and what it printed."""
     # A registry of the caller's must not be written to, and would hold champions that the fresh home knows nothing of.
     inherited = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     started = time.perf_counter()
@@ -65,7 +87,7 @@ def _seconds(command: list[str], **environment: str) -> float:
     )
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    return time.perf_counter() - started
+    return time.perf_counter() - started, done.stdout
 
 
 class PeakMemory:

@@ -18,11 +18,13 @@ def test_loading_the_definitions_costs_little_more_than_importing_dagster() -> N
 
 @pytest.mark.slow
 def test_whole_run_is_measured_against_the_plain_script(tmp_path: Path) -> None:
-    against_plain, minutes, memory, again = whole_run(["iris"], budget=2.0, folder=tmp_path)
+    against_plain, minutes, memory, again, verdict = whole_run(["iris"], budget=2.0, folder=tmp_path)
     assert against_plain.value > 0.5
     assert 0 < minutes.value < 3
     assert 0.1 < memory.value <= PEAK_GIB_GOAL
     assert again.value < 20
+    assert verdict.what == "iris alone: evaluation, comparison, explanations, model_card / budget"
+    assert 0.2 < 2.0 * verdict.value < 60 * minutes.value
 
 
 def test_taking_in_a_table_is_measured_against_reading_it(tmp_path: Path) -> None:
