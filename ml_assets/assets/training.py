@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ml_assets.learning.race import Progress
 
 
-SEARCH_VERSION = "3"
+SEARCH_VERSION = "4"
 """Of the search and the ensemble; an own version of a family comes on top."""
 
 

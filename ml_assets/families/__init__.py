@@ -25,7 +25,7 @@ OF_EXTRA: Final = frozenset({"catboost", "lightgbm"})
 """Families named like the package they need, which comes with the extra `boosters` and is not there for everyone."""
 
 _NOT_FAMILIES: Final = frozenset(
-    {"base", "catboost_models", "cautious", "conformance", "labels", "pairs", "preparation", "targets"}
+    {"averaged", "base", "catboost_models", "cautious", "conformance", "labels", "pairs", "preparation", "targets"}
 )
 
 

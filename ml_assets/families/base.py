@@ -46,6 +46,9 @@ class Family(ABC):
     growth: float = 1.0
     """Power of the rows by which the time of a fit grows from a thousand rows on; the race reckons with it."""
 
+    most_rows: int | None = None
+    """Rows a fit learns from at most, where there is a bound; with more, others come first and it has little time."""
+
     @abstractmethod
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
         """Parameters worth trying first on a table of this shape; a point of the space that `suggest` draws from."""

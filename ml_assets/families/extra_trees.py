@@ -15,7 +15,7 @@ class ExtraTrees(Family):
     """Trees on the columns, or on normal scores of them, their sums and their differences as well."""
 
     title = "Extra trees"
-    version = "2"
+    version = "3"
     first_seconds = 0.4
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
@@ -29,15 +29,16 @@ class ExtraTrees(Family):
         }
 
     def portfolio(self, shape: ProblemShape) -> tuple[Params, ...]:
-        """The defaults; and the columns alone, each split choosing among more of them."""
+        """The defaults; the columns alone, each split choosing among more of them; and many more trees of that kind."""
         first = self.defaults(shape)
-        return (first, {**first, "max_features": 0.7, "pairs": 0})
+        alone = {**first, "max_features": 0.7, "pairs": 0}
+        return (first, alone, {**alone, "n_estimators": 400})
 
     def suggest(self, trial: Trial, shape: ProblemShape) -> dict[str, Any]:
         """Trees, share of columns at a split, leaf size, and from how many columns pairs are made."""
         big = shape.rows > 10_000
         return {
-            "n_estimators": trial.suggest_int("n_estimators", 50, 250, step=50),
+            "n_estimators": trial.suggest_int("n_estimators", 50, 400, step=50),
             "max_features": trial.suggest_float("max_features", 0.1, 1.0),
             "min_samples_leaf": trial.suggest_int("min_samples_leaf", 2 if big else 1, 20, log=True),
             "pairs": trial.suggest_categorical("pairs", [0, 12]),

@@ -23,6 +23,7 @@ class GaussianProcess(Family):
     title = "Gaussian process"
     first_seconds = 1.5
     growth = 0.0
+    most_rows = MOST_ROWS
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
         """A surface that may bend sharply."""

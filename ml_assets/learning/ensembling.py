@@ -6,7 +6,8 @@ Searching settings of a single family belongs in `search`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -30,7 +31,28 @@ LEAST_GAIN: Final = 0.001
 WORTH_ROWS: Final = 5000
 WEIGHTS: Final = "weights"
 MEMBERS: Final = "members"
-"""The parameters of an ensemble: what each family's answer counts, and the family's own parameters, by family."""
+INTERCEPT: Final = "intercept"
+"""The parameters of an ensemble: what each family's answer counts, the family's own parameters, by family, and what is
+added to their sum, where it is a stack."""
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A weighted sum of members' answers.
+
+    Attributes:
+        weights: by family, each above 0.
+        intercept: what is added; 0 where the weights are those of an average.
+        loss: mean squared error, or log loss, on the rows by which it was made.
+    """
+
+    weights: dict[str, float]
+    intercept: float
+    loss: float
+
+
+Members = Mapping[str, "SearchResult | BestTrial"]
+Way = Callable[["TrainingRows", Members, "NDArray[np.bool_]"], Blend]
 
 
 def ensemble_result(
@@ -52,16 +74,26 @@ def ensemble_result(
         return LeftOut(ENSEMBLE, "its members were not searched on the same rows: search them again together")
     if len(members) < 2:
         return LeftOut(ENSEMBLE, "fewer than two families have a model that it could be made of")
-    weights = worthwhile_weights(rows, members, everything(rows))
-    if len(weights) == 1:
-        return LeftOut(ENSEMBLE, f"no average of families does better than {next(iter(weights))} alone")
-    oof, *repeated = (_cross_fitted(rows, members, folds, at) for at, folds in enumerate(rows.repeats))
-    scores = [
-        score
-        for predictions, folds in zip((oof, *repeated), rows.repeats, strict=True)
-        for score in fold_scores(rows.spec.task, rows.target, predictions, folds, rows.classes)
-    ]
-    params = {WEIGHTS: weights, MEMBERS: {name: dict(members[name].params) for name in weights}}
+    ways = (averaged,) if rows.spec.task is Task.CLASSIFICATION else (averaged, stacked)
+    blends = {way: worthwhile(way, rows, members, everything(rows)) for way in ways}
+    blends = {way: blend for way, blend in blends.items() if len(blend.weights) > 1}
+    if not blends:
+        best = min(members, key=lambda name: members[name].score)
+        return LeftOut(ENSEMBLE, f"no average of families does better than {best} alone")
+    unseen = {way: [_cross_fitted(way, rows, members, at) for at in range(len(rows.repeats))] for way in blends}
+    scores_of = {
+        way: [
+            score
+            for predictions, folds in zip(said, rows.repeats, strict=True)
+            for score in fold_scores(rows.spec.task, rows.target, predictions, folds, rows.classes)
+        ]
+        for way, said in unseen.items()
+    }
+    chosen = min(blends, key=lambda way: float(np.mean(scores_of[way])))
+    blend, (oof, *repeated), scores = blends[chosen], unseen[chosen], scores_of[chosen]
+    params = {WEIGHTS: blend.weights, MEMBERS: {name: dict(members[name].params) for name in blend.weights}}
+    if blend.intercept:
+        params[INTERCEPT] = blend.intercept
     trial = Trial(0, params, "COMPLETE", float(np.mean(scores)), seconds, 0.0)
     return SearchResult(
         family=ENSEMBLE,
@@ -77,15 +109,16 @@ def ensemble_result(
 
 
 def _cross_fitted(
-    rows: TrainingRows, members: Mapping[str, SearchResult], folds: NDArray[np.int64], repeat: int
+    way: Way, rows: TrainingRows, members: Mapping[str, SearchResult], repeat: int
 ) -> NDArray[np.float64]:
-    """What the average says of each row in one repeat, for each fold with weights chosen without its rows."""
+    """What the blend says of each row in one repeat, for each fold with weights chosen without its rows."""
+    folds = rows.repeats[repeat]
     known = {name: (found.oof, *found.repeated)[repeat] for name, found in members.items()}
     said = np.zeros_like(next(iter(known.values())))
     for fold in np.unique(folds):
         inside = folds == fold
-        weights = worthwhile_weights(rows, members, np.tile(~inside, len(rows.repeats)))
-        said[inside] = sum(weight * known[name][inside] for name, weight in weights.items())
+        blend = worthwhile(way, rows, members, np.tile(~inside, len(rows.repeats)))
+        said[inside] = blend.intercept + sum(weight * known[name][inside] for name, weight in blend.weights.items())
     return said
 
 
@@ -102,10 +135,8 @@ def thinned(counted: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
     return some
 
 
-def worthwhile_weights(
-    rows: TrainingRows, members: Mapping[str, SearchResult | BestTrial], counted: NDArray[np.bool_]
-) -> dict[str, float]:
-    """Greedy weights of the members that are worth their cost, from the rows that are `counted`, repeat after repeat.
+def worthwhile(way: Way, rows: TrainingRows, members: Members, counted: NDArray[np.bool_]) -> Blend:
+    """The blend of the members that are worth their cost, from the rows that are `counted`, repeat after repeat.
 
     Each member makes answers slower and the model larger. One after another those leave without which the loss, with
     weights chosen anew, is least, as long as it stays within `LEAST_GAIN` of that of all of them; it is measured on
@@ -113,71 +144,95 @@ def worthwhile_weights(
     """
     kept = dict(members)
     some = thinned(counted, WORTH_ROWS)
-    loss = _greedy(rows, kept, some)[1]
+    loss = way(rows, kept, some).loss
     while len(kept) > 1:
-        without = {name: _greedy(rows, {n: m for n, m in kept.items() if n != name}, some)[1] for name in kept}
+        without = {name: way(rows, {n: m for n, m in kept.items() if n != name}, some).loss for name in kept}
         name = min(without, key=lambda each: without[each])
         if without[name] > loss * (1 + LEAST_GAIN):
             break
         del kept[name]
-    return greedy_weights(rows, kept, counted)
+    return way(rows, kept, counted)
 
 
-def greedy_weights(
-    rows: TrainingRows, members: Mapping[str, SearchResult | BestTrial], counted: NDArray[np.bool_]
-) -> dict[str, float]:
-    """Weights by family, above 0 and adding up to 1, from the rows that are `counted`, repeat after repeat.
+def averaged(rows: TrainingRows, members: Members, counted: NDArray[np.bool_]) -> Blend:
+    """The average, by weights that add up to 1, that does best on the rows that are `counted`, repeat after repeat.
 
     Forward selection with replacement (Caruana, Niculescu-Mizil, Crew & Ksikes 2004, "Ensemble selection from libraries
     of models"): the family that lowers the loss of the average most is added, `ROUNDS` times at most; the best average
     on the way counts.
     """
-    return _greedy(rows, members, counted)[0]
-
-
-def _greedy(
-    rows: TrainingRows, members: Mapping[str, SearchResult | BestTrial], counted: NDArray[np.bool_]
-) -> tuple[dict[str, float], float]:
-    """Weights as `greedy_weights` has them, and the loss of their average."""
-    names = list(members)
-    every = [np.concatenate([members[name].oof, *members[name].repeated]) for name in names]
-    predictions = np.stack([one[counted] for one in every])
-    losses_of = _losses(rows, counted)
-    chosen, total = np.zeros(len(names)), np.zeros_like(predictions[0])
+    predictions, losses_of = _predictions(members, counted), _losses(rows, counted)
+    chosen, total = np.zeros(len(predictions)), np.zeros_like(predictions[0])
     best, kept = np.inf, chosen
     for size in range(1, ROUNDS + 1):
         losses = losses_of((total + predictions) / size)
         winner = int(np.argmin(losses))
-        total, chosen = total + predictions[winner], chosen + np.eye(len(names))[winner]
+        total, chosen = total + predictions[winner], chosen + np.eye(len(predictions))[winner]
         if losses[winner] < best * (1 - 1e-9):
             best, kept = losses[winner], chosen
-    weights = kept / kept.sum()
-    return {name: float(weight) for name, weight in zip(names, weights, strict=True) if weight > 0}, float(best)
+    return Blend(_above_zero(members, kept / kept.sum()), 0.0, float(best))
+
+
+def stacked(rows: TrainingRows, members: Members, counted: NDArray[np.bool_]) -> Blend:
+    """The sum of least squared error on the rows that are `counted`: weights of 0 or more, and an intercept.
+
+    Breiman 1996, "Stacked regressions". Weights that add up to more than 1 stretch answers that members have drawn
+    towards the mean.
+    """
+    from scipy.optimize import nnls
+
+    predictions, target = _predictions(members, counted), _targets(rows, counted)
+    means, mean = predictions.mean(axis=1), target.mean()
+    weights, _ = nnls((predictions - means[:, None]).T, target - mean)
+    intercept = float(mean - weights @ means)
+    loss = float(np.mean((weights @ predictions + intercept - target) ** 2))
+    return Blend(_above_zero(members, weights), intercept, loss)
+
+
+def _above_zero(members: Members, weights: NDArray[np.float64]) -> dict[str, float]:
+    return {name: float(weight) for name, weight in zip(members, weights, strict=True) if weight > 0}
+
+
+def _predictions(members: Members, counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Out-of-fold predictions of each member on the rows that are counted, (members, n) or (members, n, k)."""
+    every = [np.concatenate([found.oof, *found.repeated]) for found in members.values()]
+    return np.stack([one[counted] for one in every])
+
+
+def _targets(rows: TrainingRows, counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.tile(rows.target, len(rows.repeats))[counted].astype(np.float64)
 
 
 def _losses(rows: TrainingRows, counted: NDArray[np.bool_]) -> Any:
     """From predictions (families, n) or (families, n, k) to losses (families,): squared errors, or log losses."""
-    target = np.tile(rows.target, len(rows.repeats))[counted]
     if rows.spec.task is Task.CLASSIFICATION:
         place = {label: at for at, label in enumerate(rows.classes)}
-        columns, order = np.array([place[label] for label in target]), np.arange(len(target))
+        labels = np.tile(rows.target, len(rows.repeats))[counted]
+        columns, order = np.array([place[label] for label in labels]), np.arange(len(labels))
         smallest = np.finfo(np.float64).eps
         return lambda shares: -np.log(np.clip(shares[:, order, columns], smallest, 1.0)).mean(axis=1)
-    numbers = target.astype(np.float64)
+    numbers = _targets(rows, counted)
     return lambda guesses: ((guesses - numbers) ** 2).mean(axis=1)
 
 
 class WeightedAverage(BaseEstimator):  # type: ignore[misc]
-    """Fitted estimators of several families that answer together: the weighted mean of their answers.
+    """Fitted estimators of several families that answer together: the weighted sum of their answers.
 
     Args:
         estimators: fitted, by family, all for the same feature table.
-        weights: by family, adding up to 1.
+        weights: by family; of classes they add up to 1.
+        intercept: what is added to the sum, of numbers.
     """
 
-    def __init__(self, estimators: Mapping[str, Any] | None = None, weights: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        estimators: Mapping[str, Any] | None = None,
+        weights: Mapping[str, float] | None = None,
+        intercept: float = 0.0,
+    ) -> None:
         self.estimators = estimators
         self.weights = weights
+        self.intercept = intercept
 
     def fit(self, X: Any, y: ArrayLike) -> Self:
         """Fits copies of its estimators to rows `X` (n, d) and targets `y` (n,); the weights stay. Returns itself."""
@@ -201,7 +256,7 @@ class WeightedAverage(BaseEstimator):  # type: ignore[misc]
         if hasattr(self, "classes_"):
             labels: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
             return labels
-        return self._average([np.asarray(e.predict(X), dtype=np.float64) for _, e in self._members()])
+        return self._sum([np.asarray(e.predict(X), dtype=np.float64) for _, e in self._members()])
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities (n, k) in the order of `classes_`."""
@@ -211,12 +266,13 @@ class WeightedAverage(BaseEstimator):  # type: ignore[misc]
             shares = np.zeros((len(X), len(labels)))
             shares[:, [labels.index(label) for label in estimator.classes_]] = estimator.predict_proba(X)
             answers.append(shares)
-        return self._average(answers)
+        return self._sum(answers)
 
     def _members(self) -> list[tuple[float, Any]]:
         weights, estimators = self.__dict__.get("weights") or {}, self.__dict__.get("estimators") or {}
         return [(weight, estimators[name]) for name, weight in weights.items()]
 
-    def _average(self, answers: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-        weights = [weight for weight, _ in self._members()]
-        return np.asarray(np.average(np.stack(answers), axis=0, weights=weights))
+    def _sum(self, answers: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        weights = np.array([weight for weight, _ in self._members()])
+        # A model that was stored before there were intercepts has none.
+        return np.asarray(np.tensordot(weights, np.stack(answers), axes=1) + self.__dict__.get("intercept", 0.0))

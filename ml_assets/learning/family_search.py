@@ -105,6 +105,12 @@ class FamilySearch:
         return float(seconds * max(outside / PROBE_ROWS, 1.0) ** family.growth)
 
     @property
+    def is_for_fewer_rows(self) -> bool:
+        """Whether a fit on a fold's training rows would learn from some of them only."""
+        most = load_family(self.family).most_rows
+        return most is not None and len(self.rows.table) * (1 - 1 / self.rows.folds_each) > most
+
+    @property
     def seconds_of_final_fit(self) -> float:
         """What fitting the best setting on all rows is expected to take."""
         if self.best is None:

@@ -12,7 +12,7 @@ from ml_assets.evaluation.evaluate import predict
 from ml_assets.evaluation.temperature import Temperature, fit_temperature
 from ml_assets.families import ENSEMBLE
 from ml_assets.learning.decision import class_weight_of, decided
-from ml_assets.learning.ensembling import MEMBERS, WEIGHTS, WeightedAverage
+from ml_assets.learning.ensembling import INTERCEPT, MEMBERS, WEIGHTS, WeightedAverage
 from ml_assets.learning.environment import library_versions
 from ml_assets.learning.fitted_model import FittedModel, ModelRecord
 from ml_assets.learning.intervals import Errors, difficulty_of, fit_intervals, with_intervals
@@ -139,7 +139,7 @@ def fit_pipelines(
             if (error := failed[_key(*part)]) is not None:
                 return f"the final fit of family '{part[0]}' failed: {type(error).__name__}: {error}"
         fitted: dict[str, tuple[Pipeline, float]] = {part[0]: made[_key(*part)] for part in parts[family]}
-        together = _ensemble(fitted, params[family][WEIGHTS]) if family == ENSEMBLE else fitted[family][0]
+        together = _ensemble(fitted, params[family]) if family == ENSEMBLE else fitted[family][0]
         warmth = (temperatures or {}).get(family, 1.0)
         seconds = sum(seconds for _, seconds in fitted.values())
         return decided(together, rows.spec.decision, temperature=warmth), seconds
@@ -178,12 +178,13 @@ def _key(family: str, params: Params) -> str:
     return json.dumps([family, dict(params)], sort_keys=True)
 
 
-def _ensemble(fitted: Mapping[str, tuple[Pipeline, float]], weights: Mapping[str, float]) -> Pipeline:
+def _ensemble(fitted: Mapping[str, tuple[Pipeline, float]], params: Params) -> Pipeline:
     from sklearn.pipeline import Pipeline
 
     first = next(iter(fitted.values()))[0]
     estimators = {family: made["estimator"] for family, (made, _) in fitted.items()}
-    return Pipeline([("features", first["features"]), ("estimator", WeightedAverage(estimators, dict(weights)))])
+    together = WeightedAverage(estimators, dict(params[WEIGHTS]), params.get(INTERCEPT, 0.0))
+    return Pipeline([("features", first["features"]), ("estimator", together)])
 
 
 def _seconds_a_trial(found: SearchResult) -> float:

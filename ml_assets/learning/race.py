@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ml_assets.errors import SettingError
-from ml_assets.learning.ensembling import everything, greedy_weights, thinned
+from ml_assets.learning.ensembling import averaged, everything, thinned
 from ml_assets.learning.family_search import PROBE_HELD_OUT, PROBE_ROWS, FamilySearch, RunningTrial
 from ml_assets.learning.worker import FoldFit, Probe, fit_fold, prepare_fold, probe
 
@@ -34,7 +34,7 @@ NEAR_LEADER: Final = 1.5
 """Score on the probe, over the leader's, up to which a family may take a large part of the time that is left."""
 LARGE_PART, EARLY_PART, SMALL_PART = 0.9, 0.3, 0.15
 """Of the time that is left, what a first setting may take: of a family near the leader on the probe, of the leader
-before cheaper ones had their turn, and of any other."""
+before cheaper ones had their turn, and of any other, or of one that is for fewer rows than there are."""
 CORRECTIONS: Final = (0.5, 2.0)
 """Between which factors the costs that probes foretell are corrected by those that were seen."""
 FINAL_START_SECONDS: Final = 2.0
@@ -116,7 +116,7 @@ class Race:
         probed = is_large and budget.trials is None
         self.to_probe = sorted((s for s in searches if probed and not s.has_begun), key=lambda s: s.foretold)
         self.probes_asked = bool(self.to_probe)
-        self.order = sorted(self.searches, key=lambda s: s.foretold)
+        self.order = sorted(self.searches, key=lambda s: (s.is_for_fewer_rows, s.foretold))
         self.rows = rows
         self._weighed: Mapping[str, float] = {}
         self._weights: Mapping[str, float] = {}
@@ -231,8 +231,8 @@ class Race:
         owner.probe = found
         if reason is not None:
             owner.failure = f"{reason} (on a sample of {PROBE_ROWS} rows)"
-        self.order.sort(key=lambda s: (s.probe is None, s.foretold))
-        probed = [s for s in self.order if s.probe is not None]
+        self.order.sort(key=lambda s: (s.is_for_fewer_rows, s.probe is None, s.foretold))
+        probed = [s for s in self.order if s.probe is not None and not s.is_for_fewer_rows]
         leader = min(probed, key=lambda s: s.probe.score if s.probe is not None else math.inf, default=None)
         if leader is not None and self._needed(leader) <= EARLY_PART * self.left * self.workers:
             self.order = list(dict.fromkeys([probed[0], leader, *self.order]))
@@ -279,7 +279,7 @@ class Race:
         members = {s.family: s.best for s in self.searches if s.best is not None}
         scores = {name: float(np.mean(best.scores)) for name, best in members.items()}
         if scores != self._weighed:
-            weights = greedy_weights(self.rows, members, thinned(everything(self.rows), WEIGHED_ROWS))
+            weights = averaged(self.rows, members, thinned(everything(self.rows), WEIGHED_ROWS)).weights
             self._weighed = scores
             self._weights = {name: weight / max(weights.values()) for name, weight in weights.items()}
         return self._weights
@@ -303,12 +303,12 @@ class Race:
         """Whether the first setting's folds fit into the part of the time left that its probe deserves."""
         if math.isinf(self.budget.seconds) or not any(s.has_begun for s in self.searches if s.failure is None):
             return True  # the cheapest is tried in any case
-        share = LARGE_PART
+        share = SMALL_PART if family.is_for_fewer_rows else LARGE_PART
         if self.probes_asked:
             if family.probe is None:
                 return False
             leader = min(s.probe.score for s in self.searches if s.probe is not None)
-            share = LARGE_PART if family.probe.score <= NEAR_LEADER * leader else SMALL_PART
+            share = share if family.probe.score <= NEAR_LEADER * leader else SMALL_PART
         under_way = sum(s.seconds_a_fit * sum(len(t.waiting) for t in s.running) for s in self.searches if not s.best)
         return self._needed(family) <= share * (self.left * self.workers - under_way)
 

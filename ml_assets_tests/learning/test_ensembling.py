@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from ml_assets.families import ENSEMBLE
-from ml_assets.learning.ensembling import WeightedAverage, ensemble_result, greedy_weights, worthwhile_weights
+from ml_assets.learning.ensembling import WeightedAverage, averaged, ensemble_result, stacked, worthwhile
 from ml_assets.learning.left_out import LeftOut
 from ml_assets.learning.search_result import SearchResult
 from ml_assets.learning.worker import TrainingRows
@@ -35,7 +35,7 @@ def rmse(rows: TrainingRows, oof: np.ndarray) -> float:
 def test_independent_errors_average_out_and_the_useless_gets_no_weight() -> None:
     rows = numbers()
     members = {"a": noisy(rows, "a", 1), "b": noisy(rows, "b", 2), "bad": noisy(rows, "bad", 3, scale=20)}
-    weights = greedy_weights(rows, members, np.ones(len(rows.fold), dtype=bool))
+    weights = averaged(rows, members, np.ones(len(rows.fold), dtype=bool)).weights
     assert set(weights) == {"a", "b"}
     assert sum(weights.values()) == pytest.approx(1)
     assert weights["a"] == pytest.approx(0.5, abs=0.08), "equal errors, equal weights"
@@ -55,7 +55,7 @@ def test_the_weights_of_a_fold_are_chosen_without_it() -> None:
     after = ensemble_result(rows, {"a": members["a"], "b": spoilt}, seconds=1.0)
     assert isinstance(before, SearchResult)
     assert isinstance(after, SearchResult)
-    weight = (after.oof[fold] / members["a"].oof[fold]).mean()
+    weight, _ = np.polyfit(members["a"].oof[fold], after.oof[fold], 1)
     assert weight == pytest.approx(0.5, abs=0.1), "nonsense in the fold itself does not move its weights"
 
 
@@ -124,9 +124,66 @@ def test_a_member_that_hardly_helps_leaves_and_one_that_helps_stays() -> None:
     good = noisy(rows, "good", 1, scale=0.1)
     copy = made(rows, "copy", good.oof + 1e-6 * noisy(rows, "copy", 2).oof)
     other = noisy(rows, "other", 3, scale=0.1)
-    assert len(greedy_weights(rows, {"good": good, "copy": copy, "other": other}, everyone)) == 3
-    kept = worthwhile_weights(rows, {"good": good, "copy": copy, "other": other}, everyone)
-    assert len(kept) == 2
-    assert "other" in kept
-    alone = worthwhile_weights(rows, {"good": good, "bad": noisy(rows, "bad", 4, scale=20)}, everyone)
-    assert alone == {"good": 1.0}
+    assert len(averaged(rows, {"good": good, "copy": copy, "other": other}, everyone).weights) == 3
+    for way in (averaged, stacked):
+        kept = worthwhile(way, rows, {"good": good, "copy": copy, "other": other}, everyone).weights
+        assert len(kept) == 2
+        assert "other" in kept
+    alone = worthwhile(averaged, rows, {"good": good, "bad": noisy(rows, "bad", 4, scale=20)}, everyone)
+    assert alone.weights == {"good": 1.0}
+
+
+def drawn_to_the_mean(rows: TrainingRows, name: str, seed: int, share: float) -> SearchResult:
+    """A member that is as sure as it should not be: its answers vary too little by `share`."""
+    mean = rows.target.mean()
+    return made(rows, name, mean + (1 - share) * (noisy(rows, name, seed, scale=0.2).oof - mean))
+
+
+def test_answers_drawn_towards_the_mean_are_stretched_by_a_stack() -> None:
+    rows = numbers()
+    members = {name: drawn_to_the_mean(rows, name, seed, 0.3) for name, seed in (("a", 1), ("b", 2))}
+    everyone = np.ones(len(rows.fold), dtype=bool)
+    stack = stacked(rows, members, everyone)
+    said = stack.intercept + sum(weight * members[name].oof for name, weight in stack.weights.items())
+    design = np.column_stack([members["a"].oof, members["b"].oof, np.ones(len(rows.table))])
+    np.testing.assert_allclose(said, design @ np.linalg.lstsq(design, rows.target, rcond=None)[0], rtol=1e-6)
+    assert stack.loss == pytest.approx(np.mean((said - rows.target) ** 2))
+    assert 1.2 < sum(stack.weights.values()) < 1.5
+    found = ensemble_result(rows, members, seconds=1.0)
+    assert isinstance(found, SearchResult)
+    assert found.params["intercept"] == pytest.approx(stack.intercept)
+    assert found.params["weights"] == pytest.approx(stack.weights)
+    average = averaged(rows, members, everyone)
+    assert rmse(rows, found.oof) ** 2 < 0.7 * average.loss
+
+
+def test_where_nothing_is_to_be_stretched_the_average_stays() -> None:
+    rows = numbers()
+    kept = 0
+    for seed in range(20):
+        signals = np.random.default_rng(seed).normal(size=(3, 40))
+        table = rows.table[:40].assign(**{rows.spec.target: signals.sum(axis=0)})
+        few = dataclasses.replace(rows, table=table, fold=np.arange(40) % 5)
+        halves = {name: made(few, name, 2 * signal) for name, signal in zip("ab", signals, strict=False)}
+        found = ensemble_result(few, halves, seconds=1.0)
+        kept += isinstance(found, SearchResult) and "intercept" not in found.params
+    assert kept >= 14, "a stack of few rows is mostly led astray, where the average is right"
+
+
+def test_a_stack_of_noise_answers_the_mean() -> None:
+    rows = numbers()
+    rng = np.random.default_rng(0)
+    members = {str(i): made(rows, str(i), rng.normal(size=len(rows.table))) for i in range(10)}
+    stack = stacked(rows, members, np.ones(len(rows.fold), dtype=bool))
+    said = stack.intercept + sum(weight * members[name].oof for name, weight in stack.weights.items())
+    assert abs(said - rows.target.mean()).mean() < 0.15 * rows.target.std()
+
+
+def test_a_sum_adds_its_intercept_and_one_stored_without_adds_none() -> None:
+    X = np.arange(12.0).reshape(-1, 1)
+    parts = {"a": LinearRegression().fit(X, X[:, 0]), "b": LinearRegression().fit(X, 2 * X[:, 0])}
+    stack = WeightedAverage(parts, {"a": 0.5, "b": 0.3}, -2.0)
+    np.testing.assert_allclose(stack.predict(X), 1.1 * X[:, 0] - 2)
+    np.testing.assert_allclose(clone(stack).fit(X, X[:, 0]).predict(X), 0.8 * X[:, 0] - 2)
+    del stack.__dict__["intercept"]
+    np.testing.assert_allclose(stack.predict(X), 1.1 * X[:, 0], atol=1e-9)

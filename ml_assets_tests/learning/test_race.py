@@ -21,11 +21,11 @@ def houses() -> TrainingRows:
 
 
 @pytest.fixture
-def race(houses: TrainingRows, tmp_path: Path) -> Callable[[float], Race]:
+def race(houses: TrainingRows, tmp_path: Path) -> Callable[..., Race]:
     """A race that nobody runs: fits are not needed to ask it whose turn it is."""
 
-    def make(seconds: float) -> Race:
-        searches = [FamilySearch(name, houses, SearchJournal(tmp_path)) for name in FAMILIES]
+    def make(seconds: float, *others: str) -> Race:
+        searches = [FamilySearch(name, houses, SearchJournal(tmp_path)) for name in (*FAMILIES, *others)]
         return Race(houses, searches, Budget(seconds), 2, started=time.monotonic())
 
     return make
@@ -37,7 +37,7 @@ def _probed(race: Race, probes: dict[str, Probe]) -> list[str]:
     return [family.family for family in race.order]
 
 
-def test_after_the_cheapest_comes_the_leader_on_the_probe(race: Callable[[float], Race]) -> None:
+def test_after_the_cheapest_comes_the_leader_on_the_probe(race: Callable[..., Race]) -> None:
     seconds = {"linear": 0.01, "hist_gradient_boosting": 0.2, "xgboost": 0.1, "extra_trees": 0.4}
     scores = {"linear": 0.7, "hist_gradient_boosting": 0.6, "xgboost": 0.6, "extra_trees": 0.5}
     probes = {name: Probe(scores[name], seconds[name]) for name in FAMILIES}
@@ -46,8 +46,24 @@ def test_after_the_cheapest_comes_the_leader_on_the_probe(race: Callable[[float]
     assert _probed(race(60), probes)[-1] == "extra_trees", "a leader that would take most of the time waits its turn"
 
 
+def test_a_family_that_learns_from_few_of_the_rows_comes_last_and_may_take_little(race: Callable[..., Race]) -> None:
+    probes = {name: Probe(0.7, 0.5) for name in FAMILIES} | {"gaussian_process": Probe(0.4, 1.0)}
+    running = race(60, "gaussian_process")
+    assert _probed(running, probes)[-1] == "gaussian_process", "though it leads on a sample, and is cheap"
+    last = running.searches[-1]
+    assert last.is_for_fewer_rows
+    first = Trial(0, {}, "COMPLETE", 0.7, 1.0, 1.0)
+    running.searches[0].ended.append(first)
+    running.searches[0].best = BestTrial(TrialRecord(first, (), {}, {}), np.full(5, 0.7), np.zeros(6000))
+    costly = 0.2 * running.left * running.workers / (len(running.folds) + 1.5)
+    last.probe = Probe(0.4, costly)
+    assert not running._can_afford(last)
+    last.probe = Probe(0.4, costly / 2)
+    assert running._can_afford(last)
+
+
 def test_a_family_behind_gets_time_by_what_it_counts_in_the_ensemble(
-    race: Callable[[float], Race], houses: TrainingRows
+    race: Callable[..., Race], houses: TrainingRows
 ) -> None:
     rng = np.random.default_rng(0)
     running = race(600)
