@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ml_assets.artifacts import write_atomically
-from ml_assets.assets.budget import EACH_MODEL_SECONDS, seconds_for_search
+from ml_assets.assets.budget import EACH_MEGABYTE_SECONDS, EACH_MODEL_SECONDS, seconds_for_search
 from ml_assets.assets.metadata import plots
 from ml_assets.assets.policy import decision_version, families_of, families_version, of, policy, weights_version
 from ml_assets.assets.types import DataFrame, FeatureSet, FittedModel, LeftOut, SearchResult
@@ -69,7 +69,8 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
         home = Home.current()
         rows = TrainingRows.of(spec, clean_table, splits, features.plan, seed=settings.seed)
         families = [name for name in context.partition_keys if name != ENSEMBLE]
-        budget = Budget(seconds_for_search(context, spec, settings), settings.trials, EACH_MODEL_SECONDS)
+        seconds = seconds_for_search(context, spec, settings)
+        budget = Budget(seconds, settings.trials, EACH_MODEL_SECONDS, EACH_MEGABYTE_SECONDS)
         warm_up()
         with hold_cores(cores(), total=cores(), folder=home.locks) as workers:
             started = time.monotonic()

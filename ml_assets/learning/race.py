@@ -59,11 +59,13 @@ class Budget:
         trials: settings of each family. With them the families do not disturb each other: each gets that many, one
             after another, so that the same seed finds the same settings however many workers there are.
         each_model: seconds of the budget that a model costs beside its fits: evaluating and logging it.
+        each_megabyte: what it costs on top for each megabyte, before compression: storing and loading it.
     """
 
     seconds: float = math.inf
     trials: int | None = None
     each_model: float = 0.0
+    each_megabyte: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.seconds > 0 or (self.trials is None and math.isinf(self.seconds)):
@@ -158,13 +160,15 @@ class Race:
         return family.result(why_not=why_not)
 
     def _final_seconds(self) -> float:
-        """Wall time that fitting the best setting of every family on all rows is expected to take."""
+        """Wall time that the models are expected to take after the search: fits on all rows, and what follows them."""
         if math.isinf(self.budget.seconds):
             return 0.0
-        fits = [s.seconds_of_final_fit for s in self.searches if s.best is not None]
-        if not fits:
+        found = [s for s in self.searches if s.best is not None]
+        if not found:
             return 0.0
-        return FINAL_START_SECONDS + max([*fits, sum(fits) / self.workers]) + len(fits) * self.budget.each_model
+        fits = [s.seconds_of_final_fit for s in found]
+        after = len(found) * self.budget.each_model + sum(s.megabytes for s in found) * self.budget.each_megabyte
+        return FINAL_START_SECONDS + max([*fits, sum(fits) / self.workers]) + after
 
     def _patience(self) -> float | None:
         if math.isinf(self.budget.seconds):
@@ -314,7 +318,8 @@ class Race:
 
     def _needed(self, family: FamilySearch) -> float:
         """Seconds of one core for a family's first setting: its folds, its final fit, and what its model costs then."""
-        return self._corrected(family) * (len(self.folds) + 1.5) + self.budget.each_model * self.workers
+        after = self.budget.each_model + family.megabytes * self.budget.each_megabyte
+        return self._corrected(family) * (len(self.folds) + 1.5) + after * self.workers
 
     def _corrected(self, family: FamilySearch) -> float:
         """What a fit of the family is expected to take, by how far the probes of the others were out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -110,18 +111,20 @@ class TrainingRows:
 
 @dataclass(frozen=True)
 class FoldFit:
-    """Predictions for the rows of one fold by a model that saw the other folds, and the seconds it took."""
+    """Predictions for the rows of one fold by a model that saw the other folds, the seconds it took, and its size."""
 
     prediction: NDArray[np.float64]
     seconds: float
+    megabytes: float = 0.0
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Primary metric after a fit on few rows, lower is better, and the seconds it took."""
+    """Primary metric after a fit on few rows, lower is better, the seconds it took, and the model's size."""
 
     score: float
     seconds: float
+    megabytes: float = 0.0
 
 
 _rows: TrainingRows | None = None
@@ -196,7 +199,7 @@ def probe(family: str, params: Params, fold: int, size: int, held_out: int) -> P
     seconds = time.perf_counter() - started
     truth = rows.target[rows.folds_with(fold) == fold][judged]
     score = fold_scores(rows.spec.task, truth, prediction, np.zeros(len(judged), dtype=np.int64), rows.classes)[0]
-    return Probe(float(score), seconds)
+    return Probe(float(score), seconds, megabytes(estimator))
 
 
 def fit_fold(family: str, params: Params, fold: int) -> FoldFit:
@@ -207,7 +210,26 @@ def fit_fold(family: str, params: Params, fold: int) -> FoldFit:
     estimator = _estimator(family, params)
     estimator.fit(features.training, features.target)
     prediction = predict(estimator, features.held_out, rows.classes)
-    return FoldFit(prediction, time.perf_counter() - started)
+    return FoldFit(prediction, time.perf_counter() - started, megabytes(estimator))
+
+
+class _Counted:
+    """A file that keeps nothing but how many bytes were written."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def write(self, some: bytes | memoryview) -> int:
+        size = memoryview(some).nbytes
+        self.bytes += size
+        return size
+
+
+def megabytes(estimator: BaseEstimator) -> float:
+    """Size of a fitted estimator as it is stored, before compression; nothing is held in memory for it."""
+    counted = _Counted()
+    pickle.dump(estimator, counted, protocol=pickle.HIGHEST_PROTOCOL)
+    return counted.bytes / 1e6
 
 
 def predict(estimator: Any, X: pd.DataFrame, classes: tuple[str, ...]) -> NDArray[np.float64]:

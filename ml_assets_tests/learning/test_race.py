@@ -1,3 +1,4 @@
+import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -5,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from search_worlds import training_rows
+from sklearn.ensemble import ExtraTreesRegressor
 
 from ml_assets.learning.family_search import FamilySearch
 from ml_assets.learning.journal import BestTrial, SearchJournal, TrialRecord
 from ml_assets.learning.race import Budget, Race
 from ml_assets.learning.search_result import Trial
-from ml_assets.learning.worker import Probe, TrainingRows
+from ml_assets.learning.worker import Probe, TrainingRows, megabytes
 
 FAMILIES = ("linear", "hist_gradient_boosting", "xgboost", "extra_trees")
 
@@ -60,6 +62,26 @@ def test_a_family_that_learns_from_few_of_the_rows_comes_last_and_may_take_littl
     assert not running._can_afford(last)
     last.probe = Probe(0.4, costly / 2)
     assert running._can_afford(last)
+
+
+def test_a_large_model_leaves_less_time_for_searching(houses: TrainingRows, tmp_path: Path) -> None:
+    family = FamilySearch("extra_trees", houses, SearchJournal(tmp_path))
+    race = Race(houses, [family], Budget(60, each_model=1.0, each_megabyte=0.05), 2, started=time.monotonic())
+    family.probe = Probe(0.5, 0.1, megabytes=10.0)
+    assert family.megabytes == pytest.approx(10.0 * 0.8 * 6000 * 0.8 / 1000), "a forest grows with its rows"
+    light = race._needed(family)
+    family.probe = Probe(0.5, 0.1, megabytes=20.0)
+    assert race._needed(family) - light == pytest.approx(0.05 * family.megabytes / 2 * race.workers)
+    trial = Trial(0, {}, "COMPLETE", 0.5, 1.0, 1.0)
+    family.best = BestTrial(TrialRecord(trial, (), {}, {}), np.full(5, 0.5), np.zeros(len(houses.table)))
+    before = race._final_seconds()
+    family.probe = None
+    assert before - race._final_seconds() == pytest.approx(0.05 * 20.0 * family._rows_of_a_fit / 1000)
+
+
+def test_the_size_of_a_model_is_what_storing_it_writes() -> None:
+    forest = ExtraTreesRegressor(20).fit(np.arange(400.0).reshape(-1, 2), np.arange(200.0))
+    assert megabytes(forest) == pytest.approx(len(pickle.dumps(forest, protocol=pickle.HIGHEST_PROTOCOL)) / 1e6)
 
 
 def test_a_family_behind_gets_time_by_what_it_counts_in_the_ensemble(
