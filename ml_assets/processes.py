@@ -24,8 +24,10 @@ WORKER_MODULES = (
     "sklearn.preprocessing",
     "sklearn.svm",
     "xgboost",
+    "lightgbm",
+    "catboost",
 )
-"""What a pool worker needs before its first fit."""
+"""What a pool worker needs before its first fit; those of an extra are passed over where they are not installed."""
 
 STEP_MODULES = (
     *WORKER_MODULES,

@@ -12,6 +12,7 @@ from ml_assets.assets.training import left_out_metadata
 from ml_assets.assets.types import DataFrame, Evaluation, FittedModel, Leaderboard, LeftOut, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import TrainingError
+from ml_assets.families import distribution_of
 from ml_assets.home import Home
 from ml_assets.processes import cores, give_way
 from ml_assets.resources.settings import Settings
@@ -158,7 +159,8 @@ def _metadata(made: Evaluation, fitted: FittedModel) -> dict[str, Any]:
 
 def _log_model(run: TrackedRun, spec: DatasetSpec, fitted: FittedModel, table: DataFrame) -> None:
     rows = list(fitted.training_rows[:EXAMPLE_ROWS])
-    run.log_model(fitted.pipeline, spec, table.loc[rows, list(spec.feature_columns)])
+    needed = distribution_of(fitted.record.family, fitted.record.params.get("members", ()))
+    run.log_model(fitted.pipeline, spec, table.loc[rows, list(spec.feature_columns)], distribution=needed)
 
 
 def _log_evaluation(run: TrackedRun, made: Evaluation, fitted: FittedModel, file: StoredModel) -> None:

@@ -69,6 +69,11 @@ def load_family(name: str) -> Family:
     return loaded
 
 
+def distribution_of(family: str, members: Iterable[str] = ()) -> str:
+    """What has to be installed to load a model of `family`, or an ensemble of `members`."""
+    return "ml-assets[boosters]" if OF_EXTRA & {family, *members} else "ml-assets"
+
+
 def choose_models(names: Iterable[str] | None) -> tuple[str, ...]:
     """`names` of families, or the ensemble, checked and in the registry's order; all for None."""
     if names is None:

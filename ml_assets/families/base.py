@@ -46,8 +46,12 @@ class Family(ABC):
     growth: float = 1.0
     """Power of the rows by which the time of a fit grows from a thousand rows on; the race reckons with it."""
 
-    most_rows: int | None = None
-    """Rows a fit learns from at most, where there is a bound; with more, others come first and it has little time."""
+    size_growth: float = 0.0
+    """The same for the size of a fitted model; 1 where it holds its rows, or trees with leaves of few of them."""
+
+    def most_rows(self, shape: ProblemShape) -> int | None:
+        """Rows a fit learns from at most, None for all; with more, others come first and it has little time."""
+        return None
 
     @abstractmethod
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class CatBoost(Family):
 
     def estimator(self, params: Params, shape: ProblemShape, *, seed: int) -> BaseEstimator:
         """CatBoost on one thread, which writes no files of its own; gaps count as less than any value."""
+        import catboost  # noqa: F401  loaded here, so that it does not count as time of the first fit
+
         from ml_assets.families.catboost_models import CatBoostOfLabels, CatBoostOfNumbers
 
         fixed = {"thread_count": 1, "allow_writing_files": False, "verbose": False, "bootstrap_type": "Bernoulli"}

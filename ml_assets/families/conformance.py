@@ -112,7 +112,7 @@ def one_thread_is_asked_for(family: Family) -> None:
         _, _, shape = problem(task)
         params = family.estimator(family.defaults(shape), shape, seed=0).get_params()
         flat = {**params, **(params.get("params") or {})}
-        asked = {name: value for name, value in flat.items() if name.endswith(("n_jobs", "nthread"))}
+        asked = {name: value for name, value in flat.items() if name.endswith(("n_jobs", "nthread", "thread_count"))}
         _require(set(asked.values()) <= {None, 1}, f"it asks for {asked}")
 
 

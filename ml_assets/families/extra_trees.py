@@ -17,6 +17,7 @@ class ExtraTrees(Family):
     title = "Extra trees"
     version = "3"
     first_seconds = 0.4
+    size_growth = 1.0
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
         """A hundred trees; pairs of columns where rows are few enough for their cost."""

@@ -23,7 +23,10 @@ class GaussianProcess(Family):
     title = "Gaussian process"
     first_seconds = 1.5
     growth = 0.0
-    most_rows = MOST_ROWS
+
+    def most_rows(self, shape: ProblemShape) -> int:
+        """A thousand rows of numbers, 300 of classes."""
+        return MOST_ROWS_OF_CLASSES if shape.is_classification else MOST_ROWS
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
         """A surface that may bend sharply."""
@@ -48,9 +51,9 @@ class GaussianProcess(Family):
         kernel = ConstantKernel(1.0) * Matern(width, (0.1 * width, 100 * width), nu=params["smoothness"])
         if shape.is_classification:
             process = GaussianProcessClassifier(kernel, max_iter_predict=50, random_state=seed)
-            return scaled(DrawnRows(process, MOST_ROWS_OF_CLASSES, seed))
+            return scaled(DrawnRows(process, self.most_rows(shape), seed))
         process = GaussianProcessRegressor(kernel, alpha=params["noise"], random_state=seed)
-        return scaled(DrawnRows(scaled_target(process), MOST_ROWS, seed))
+        return scaled(DrawnRows(scaled_target(process), self.most_rows(shape), seed))
 
 
 FAMILY = GaussianProcess()

@@ -17,6 +17,7 @@ class NearestNeighbours(Family):
     title = "Nearest neighbours"
     version = "2"
     first_seconds = 0.03
+    size_growth = 1.0
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
         """A few dozen neighbours with a weight that falls steeply."""

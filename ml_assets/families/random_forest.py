@@ -18,6 +18,7 @@ class RandomForest(Family):
     version = "2"
     first_seconds = 0.3
     growth = 1.25
+    size_growth = 1.0
 
     def defaults(self, shape: ProblemShape) -> dict[str, Any]:
         """A hundred trees, a third of the columns at each split."""

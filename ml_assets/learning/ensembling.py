@@ -75,12 +75,7 @@ def ensemble_result(
     if len(members) < 2:
         return LeftOut(ENSEMBLE, "fewer than two families have a model that it could be made of")
     ways = (averaged,) if rows.spec.task is Task.CLASSIFICATION else (averaged, stacked)
-    blends = {way: worthwhile(way, rows, members, everything(rows)) for way in ways}
-    blends = {way: blend for way, blend in blends.items() if len(blend.weights) > 1}
-    if not blends:
-        best = min(members, key=lambda name: members[name].score)
-        return LeftOut(ENSEMBLE, f"no average of families does better than {best} alone")
-    unseen = {way: [_cross_fitted(way, rows, members, at) for at in range(len(rows.repeats))] for way in blends}
+    unseen = {way: [_cross_fitted(way, rows, members, at) for at in range(len(rows.repeats))] for way in ways}
     scores_of = {
         way: [
             score
@@ -89,8 +84,15 @@ def ensemble_result(
         ]
         for way, said in unseen.items()
     }
-    chosen = min(blends, key=lambda way: float(np.mean(scores_of[way])))
-    blend, (oof, *repeated), scores = blends[chosen], unseen[chosen], scores_of[chosen]
+    chosen = min(ways, key=lambda way: float(np.mean(scores_of[way])))
+    blend, (oof, *repeated), scores = (
+        worthwhile(chosen, rows, members, everything(rows)),
+        unseen[chosen],
+        scores_of[chosen],
+    )
+    if len(blend.weights) < 2:
+        best = min(members, key=lambda name: members[name].score)
+        return LeftOut(ENSEMBLE, f"no average or sum of families does better than {best} alone")
     params = {WEIGHTS: blend.weights, MEMBERS: {name: dict(members[name].params) for name in blend.weights}}
     if blend.intercept:
         params[INTERCEPT] = blend.intercept
@@ -220,9 +222,12 @@ class WeightedAverage(BaseEstimator):  # type: ignore[misc]
 
     Args:
         estimators: fitted, by family, all for the same feature table.
-        weights: by family; of classes they add up to 1.
-        intercept: what is added to the sum, of numbers.
+        weights: by family; those of an average, and all of classes, add up to 1.
+        intercept: what is added to the sum of a stack; 0 makes it an average.
     """
+
+    intercept = 0.0
+    """What models have that were stored before there were stacks."""
 
     def __init__(
         self,
@@ -273,6 +278,6 @@ class WeightedAverage(BaseEstimator):  # type: ignore[misc]
         return [(weight, estimators[name]) for name, weight in weights.items()]
 
     def _sum(self, answers: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-        weights = np.array([weight for weight, _ in self._members()])
-        # A model that was stored before there were intercepts has none.
-        return np.asarray(np.tensordot(weights, np.stack(answers), axes=1) + self.__dict__.get("intercept", 0.0))
+        weights = [weight for weight, _ in self._members()]
+        average = np.asarray(np.average(np.stack(answers), axis=0, weights=weights))
+        return average * sum(weights) + self.intercept if self.intercept else average

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from ml_assets.home import CHECKOUT
 
 LOCK = "requirements.lock"
-LIBRARIES = ("numpy", "scipy", "pandas", "polars", "scikit-learn", "xgboost", "joblib")
+LIBRARIES = ("numpy", "scipy", "pandas", "polars", "scikit-learn", "xgboost", "lightgbm", "catboost", "joblib")
 
 
 def library_versions() -> dict[str, str]:

@@ -74,7 +74,6 @@ class FamilySearch:
         failed = [trial.reason for trial in self.ended if trial.state == "FAIL"]
         self.failure: str | None = failed[0] if failed and self.best is None else None
         self.probe: Probe | None = None
-        self._megabytes = 0.0
         self._next_number = max((trial.number for trial in self.ended), default=-1) + 1
 
     @property
@@ -102,23 +101,30 @@ class FamilySearch:
         """Seconds of a fit on a fold's training rows: what the probe took or the family says, grown as it says."""
         family = load_family(self.family)
         seconds = self.probe.seconds if self.probe is not None else family.first_seconds
-        return float(seconds * max(self._rows_of_a_fit / PROBE_ROWS, 1.0) ** family.growth)
+        return float(seconds * self._beyond_probe**family.growth)
 
     @property
     def megabytes(self) -> float:
-        """Size of a model before compression: the largest so far; else the probe's, grown as the rows are more."""
-        if self._megabytes or self.probe is None:
-            return self._megabytes
-        return self.probe.megabytes * max(self._rows_of_a_fit / PROBE_ROWS, 1.0)
+        """Size of the best model before compression; until there is one the probe's, grown as the family says."""
+        if self.best is not None:
+            return self.best.megabytes
+        if self.probe is None:
+            return 0.0
+        return float(self.probe.megabytes * self._beyond_probe ** load_family(self.family).size_growth)
 
     @property
     def _rows_of_a_fit(self) -> float:
         return len(self.rows.table) * (1 - 1 / self.rows.folds_each)
 
     @property
+    def _beyond_probe(self) -> float:
+        """How many times the probe's rows a fit has, at least 1."""
+        return max(self._rows_of_a_fit / PROBE_ROWS, 1.0)
+
+    @property
     def is_for_fewer_rows(self) -> bool:
         """Whether a fit on a fold's training rows would learn from some of them only."""
-        most = load_family(self.family).most_rows
+        most = load_family(self.family).most_rows(self.rows.shape)
         return most is not None and self._rows_of_a_fit > most
 
     @property
@@ -149,7 +155,6 @@ class FamilySearch:
         """Books a finished fold; ends the trial when it was the last, or when the rest is not worth its time."""
         self.spent += fit.seconds
         self.fits += 1
-        self._megabytes = max(self._megabytes, fit.megabytes)
         trial.arrived[fold] = fit
         while not trial.ended and len(trial.fits) < len(self.folds):
             due = self.folds[len(trial.fits)]
@@ -195,7 +200,8 @@ class FamilySearch:
         if float(scores.mean()) < self.score:
             predictions = {fold: fit.prediction for fold, fit in trial.fits.items()}
             oof, *repeated = (join_folds(folds, predictions) for folds in self.rows.repeats)
-            self.best = BestTrial(record, scores, oof, tuple(repeated))
+            largest = max(fit.megabytes for fit in trial.fits.values())
+            self.best = BestTrial(record, scores, oof, tuple(repeated), largest)
             self.journal.keep_best(self.family, self.best)
         self._end(trial, record)
 

@@ -49,12 +49,17 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class BestTrial:
-    """The best setting so far with its score on each fold and its out-of-fold predictions, also those of repeats."""
+    """The best setting so far with its score on each fold and its out-of-fold predictions, also those of repeats.
+
+    Attributes:
+        megabytes: size of its largest fold's model, before compression.
+    """
 
     record: TrialRecord
     scores: NDArray[np.float64]
     oof: NDArray[np.float64]
     repeated: tuple[NDArray[np.float64], ...] = ()
+    megabytes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,8 @@ class SearchJournal:
         """Replaces the best setting of `family`, in one rename; comes before `append` of the same trial."""
         buffer = io.BytesIO()
         record, repeated = np.array(best.record.to_json()), np.array(best.repeated)
-        np.savez_compressed(buffer, oof=best.oof, scores=best.scores, record=record, repeated=repeated)
+        sizes = np.array(best.megabytes)
+        np.savez_compressed(buffer, oof=best.oof, scores=best.scores, record=record, repeated=repeated, megabytes=sizes)
         write_atomically(self.folder / f"{family}.npz", buffer.getvalue())
 
     def best(self, family: str) -> BestTrial | None:
@@ -104,7 +110,8 @@ class SearchJournal:
             return None
         with np.load(file) as saved:
             record = TrialRecord.from_json(str(saved["record"]))
-            return BestTrial(record, saved["scores"], saved["oof"], tuple(saved["repeated"]))
+            repeated = tuple(saved["repeated"])
+            return BestTrial(record, saved["scores"], saved["oof"], repeated, float(saved["megabytes"]))
 
     def finish(self) -> None:
         """Marks the search as ended."""

@@ -152,6 +152,8 @@ class Race:
         """What the family found, or why it has no model."""
         if family.has_begun:
             why_not = f"its first setting was not through all folds when the {self.budget.seconds:.0f} s ended"
+        elif not self._can_afford(family) and family.is_for_fewer_rows:
+            why_not = f"it learns from some of so many rows only, and {self.budget.seconds:.0f} s are too few to try it"
         elif not self._can_afford(family):
             needed = self._corrected(family) * len(self.folds) / self.workers
             why_not = f"its first setting would have taken about {needed:.0f} s, too much of the time there was"
@@ -311,7 +313,8 @@ class Race:
         if self.probes_asked:
             if family.probe is None:
                 return False
-            leader = min(s.probe.score for s in self.searches if s.probe is not None)
+            scores = [s.probe.score for s in self.searches if s.probe is not None and not s.is_for_fewer_rows]
+            leader = min(scores, default=family.probe.score)
             share = share if family.probe.score <= NEAR_LEADER * leader else SMALL_PART
         under_way = sum(s.seconds_a_fit * sum(len(t.waiting) for t in s.running) for s in self.searches if not s.best)
         return self._needed(family) <= share * (self.left * self.workers - under_way)

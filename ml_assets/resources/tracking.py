@@ -113,8 +113,10 @@ class TrackedRun:
         """Logs a table as `<name>.json`, which MLflow's UI shows as a table."""
         self.client.log_table(self.run_id, frame, f"{name}.json")
 
-    def log_model(self, pipeline: Any, spec: DatasetSpec, example: pd.DataFrame) -> str:
-        """Logs a fitted pipeline with signature and input example; returns its model address."""
+    def log_model(
+        self, pipeline: Any, spec: DatasetSpec, example: pd.DataFrame, *, distribution: str = "ml-assets"
+    ) -> str:
+        """Logs a fitted pipeline with signature, input example and what it needs; returns its model address."""
         import mlflow.sklearn
 
         logging.getLogger("mlflow.sklearn").addFilter(_is_not_about_pickles)
@@ -124,7 +126,7 @@ class TrackedRun:
             serialization_format="cloudpickle",
             signature=signature(spec),
             input_example=example,
-            pip_requirements=["ml-assets"],
+            pip_requirements=[distribution],
         )
         return str(info.model_uri)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ml_assets.errors import SettingError
-from ml_assets.families import OF_EXTRA, family_names, load_family
+from ml_assets.families import ENSEMBLE, OF_EXTRA, distribution_of, family_names, load_family
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFORMING = """
@@ -58,6 +58,12 @@ def test_families_of_the_extra_conform_and_give_the_same_bytes(installed: Path) 
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["catboost conforms", "lightgbm conforms"]
+
+
+def test_a_model_says_that_it_needs_the_extra() -> None:
+    assert distribution_of("catboost") == "ml-assets[boosters]"
+    assert distribution_of(ENSEMBLE, ["linear", "lightgbm"]) == "ml-assets[boosters]"
+    assert distribution_of(ENSEMBLE, ["linear", "xgboost"]) == "ml-assets"
 
 
 def test_without_the_extra_they_are_no_families_and_the_remedy_is_told() -> None:

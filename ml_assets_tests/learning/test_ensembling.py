@@ -75,7 +75,7 @@ def test_classes_are_averaged_as_probabilities() -> None:
     sure, fair = 0.9 * truth + 0.1 / 3, 0.5 * truth + 0.5 / 3
     alone = ensemble_result(rows, {"sure": made(rows, "sure", sure), "fair": made(rows, "fair", fair)}, seconds=1.0)
     assert isinstance(alone, LeftOut)
-    assert alone.reason == "no average of families does better than sure alone"
+    assert alone.reason == "no average or sum of families does better than sure alone"
     # Each is sure, and wrong where the other is right: together they are right more often than not.
     wrong, turn = np.roll(truth, 1, axis=1), np.arange(len(truth)) % 4
     members = {
@@ -170,6 +170,14 @@ def test_where_nothing_is_to_be_stretched_the_average_stays() -> None:
     assert kept >= 14, "a stack of few rows is mostly led astray, where the average is right"
 
 
+def test_a_stack_that_hardly_helps_in_sample_is_left_out_if_one_alone_does_better() -> None:
+    rows = numbers()
+    best = noisy(rows, "best", 1, scale=0.3)
+    noise = {str(seed): made(rows, str(seed), noisy(rows, str(seed), seed, scale=20).oof) for seed in range(2, 8)}
+    found = ensemble_result(rows, {"best": best, **noise}, seconds=1.0)
+    assert isinstance(found, LeftOut) or rmse(rows, found.oof) < rmse(rows, best.oof)
+
+
 def test_a_stack_of_noise_answers_the_mean() -> None:
     rows = numbers()
     rng = np.random.default_rng(0)
@@ -185,5 +193,7 @@ def test_a_sum_adds_its_intercept_and_one_stored_without_adds_none() -> None:
     stack = WeightedAverage(parts, {"a": 0.5, "b": 0.3}, -2.0)
     np.testing.assert_allclose(stack.predict(X), 1.1 * X[:, 0] - 2)
     np.testing.assert_allclose(clone(stack).fit(X, X[:, 0]).predict(X), 0.8 * X[:, 0] - 2)
-    del stack.__dict__["intercept"]
-    np.testing.assert_allclose(stack.predict(X), 1.1 * X[:, 0], atol=1e-9)
+    average = WeightedAverage(parts, {"a": 0.5, "b": 0.5})
+    del average.__dict__["intercept"]  # as models have it that were stored before
+    np.testing.assert_allclose(average.predict(X), 1.5 * X[:, 0], atol=1e-9)
+    assert average.get_params()["intercept"] == 0.0

@@ -22,7 +22,7 @@ def _found(rows: TrainingRows, family: str) -> SearchResult:
     """A search that tried the defaults only."""
     params = load_family(family).defaults(rows.shape)
     trial = Trial(number=0, params=params, state="COMPLETE", score=1.0, seconds=1.0, fit_seconds=1.0)
-    oof = np.full((len(rows.table), 3), 1 / 3)
+    oof = np.full((len(rows.table), 3), 1 / 3) if rows.classes else np.full(len(rows.table), rows.target.mean())
     folds = (1.0,) * rows.spec.folds
     return SearchResult(family, params, folds, (trial,), 1.0, rows.classes, tuple(rows.table.index), oof)
 
@@ -90,6 +90,21 @@ def test_an_ensemble_is_one_pipeline_with_its_members_behind_one_plan() -> None:
     assert [name for name, _ in ensemble.steps] == ["features", "estimator"]
     alone = fit_models(rows, {ENSEMBLE: searches[ENSEMBLE]}, data_hash="d", splits_hash="s", workers=1)
     np.testing.assert_array_equal(alone[ENSEMBLE].pipeline.predict_proba(raw), ensemble.predict_proba(raw))
+
+
+def test_a_stack_adds_its_intercept() -> None:
+    rows = training_rows("boston_housing")
+    searches: dict[str, SearchResult | LeftOut] = {f: _found(rows, f) for f in ("linear", "xgboost")}
+    weights = {"linear": 0.5, "xgboost": 0.75}
+    params = {"weights": weights, "members": {f: searches[f].params for f in weights}, "intercept": -4.0}
+    searches[ENSEMBLE] = dataclasses.replace(_found(rows, "linear"), family=ENSEMBLE, params=params)
+    models = fit_models(rows, searches, data_hash="d", splits_hash="s", workers=2)
+    raw = rows.table[list(rows.spec.feature_columns)]
+    together = sum(weight * models[f].pipeline.predict(raw) for f, weight in weights.items()) - 4.0
+    np.testing.assert_allclose(models[ENSEMBLE].pipeline.predict(raw), together, atol=1e-5)
+    np.testing.assert_array_equal(
+        models[ENSEMBLE].pipeline.predict(raw[3:4]), models[ENSEMBLE].pipeline.predict(raw)[3:4]
+    )
 
 
 class Bomb:

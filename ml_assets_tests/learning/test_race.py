@@ -62,21 +62,29 @@ def test_a_family_that_learns_from_few_of_the_rows_comes_last_and_may_take_littl
     assert not running._can_afford(last)
     last.probe = Probe(0.4, costly / 2)
     assert running._can_afford(last)
+    running.searches[1].probe = Probe(0.7, costly)
+    assert running._can_afford(running.searches[1]), "nor is it the one that others are measured by"
 
 
 def test_a_large_model_leaves_less_time_for_searching(houses: TrainingRows, tmp_path: Path) -> None:
     family = FamilySearch("extra_trees", houses, SearchJournal(tmp_path))
     race = Race(houses, [family], Budget(60, each_model=1.0, each_megabyte=0.05), 2, started=time.monotonic())
     family.probe = Probe(0.5, 0.1, megabytes=10.0)
-    assert family.megabytes == pytest.approx(10.0 * 0.8 * 6000 * 0.8 / 1000), "a forest grows with its rows"
+    rows = len(houses.table) * 0.8
+    assert family.megabytes == pytest.approx(10.0 * rows / 1000), "a forest grows with its rows"
+    boosted = FamilySearch("xgboost", houses, SearchJournal(tmp_path))
+    boosted.probe = family.probe
+    assert boosted.megabytes == 10.0, "boosted trees do not"
     light = race._needed(family)
     family.probe = Probe(0.5, 0.1, megabytes=20.0)
     assert race._needed(family) - light == pytest.approx(0.05 * family.megabytes / 2 * race.workers)
     trial = Trial(0, {}, "COMPLETE", 0.5, 1.0, 1.0)
-    family.best = BestTrial(TrialRecord(trial, (), {}, {}), np.full(5, 0.5), np.zeros(len(houses.table)))
-    before = race._final_seconds()
-    family.probe = None
-    assert before - race._final_seconds() == pytest.approx(0.05 * 20.0 * family._rows_of_a_fit / 1000)
+    record, scores, oof = TrialRecord(trial, (), {}, {}), np.full(5, 0.5), np.zeros(len(houses.table))
+    family.best = BestTrial(record, scores, oof)
+    light = race._final_seconds()
+    family.journal.keep_best("extra_trees", BestTrial(record, scores, oof, megabytes=60.0))
+    family.best = FamilySearch("extra_trees", houses, SearchJournal(tmp_path)).best
+    assert race._final_seconds() - light == pytest.approx(0.05 * 60.0), "also where the search goes on from its journal"
 
 
 def test_the_size_of_a_model_is_what_storing_it_writes() -> None:
