@@ -204,7 +204,7 @@ def test_a_model_of_a_table_with_every_dtype_predicts_through_mlflow(world: Path
     pipeline = make_pipeline(plan_for(spec), estimator).fit(rows, table[TARGET])
     with Tracking().family_runs(context(), "mixed") as family_run, family_run("linear") as run:
         address = run.log_model(pipeline, spec, rows.head(3), distribution="ml-assets[boosters]")
-    assert Path(mlflow.pyfunc.get_model_dependencies(address)).read_text().split() == ["ml-assets[boosters]"]
+    assert "ml-assets[boosters]" in Path(mlflow.pyfunc.get_model_dependencies(address)).read_text().split()
     model = mlflow.pyfunc.load_model(address)
     assert [str(column.type) for column in model.metadata.signature.inputs] == [
         "DataType.double",
