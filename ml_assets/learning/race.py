@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ml_assets.errors import SettingError
-from ml_assets.learning.ensembling import averaged, everything, thinned
+from ml_assets.learning.blending import averaged, everything, thinned
 from ml_assets.learning.family_search import PROBE_HELD_OUT, PROBE_ROWS, FamilySearch, RunningTrial
 from ml_assets.learning.worker import FoldFit, Probe, fit_fold, prepare_fold, probe
 

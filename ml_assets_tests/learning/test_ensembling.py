@@ -8,7 +8,8 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from ml_assets.families import ENSEMBLE
-from ml_assets.learning.ensembling import WeightedAverage, averaged, ensemble_result, stacked, worthwhile
+from ml_assets.learning.blending import averaged, stacked, worthwhile
+from ml_assets.learning.ensembling import WeightedAverage, ensemble_result
 from ml_assets.learning.left_out import LeftOut
 from ml_assets.learning.search_result import SearchResult
 from ml_assets.learning.worker import TrainingRows
