@@ -120,8 +120,9 @@ def _centred(predict: Predict, rows: pd.DataFrame, names: tuple[str, ...]) -> ND
 
 def _given(rows: pd.DataFrame, name: str, value: Any) -> pd.DataFrame:
     """Rows in which the column has that value."""
-    column = pd.Series([value] * len(rows), index=rows.index).astype(rows[name].dtype)
-    return rows.assign(**{name: column})
+    made = rows.copy()
+    made[name] = pd.Series([value] * len(rows), index=rows.index).astype(rows[name].dtype)
+    return made
 
 
 def _words(value: Any) -> str:

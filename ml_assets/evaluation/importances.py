@@ -60,7 +60,8 @@ def permutation_importance(
     losses = np.full((len(names), repeats), np.nan)
     for position, column in enumerate(names):
         order = np.concatenate([generator.permutation(len(X)) for _ in range(repeats)])
-        shuffled = copies.assign(**{column: X[column].array.take(order)})
+        shuffled = copies.copy()
+        shuffled[column] = X[column].array.take(order)
         found = np.split(predict(shuffled), repeats)  # one call: many models take longer to begin than to answer
         losses[position] = [primary_score(task, y_true, part, classes) for part in found]
     added = losses - base

@@ -17,6 +17,7 @@ from ml_assets.evaluation.dependence import Dependence, dependence, interactions
 from ml_assets.evaluation.explain import FEWEST_FOR_DIRECTION, Explanations, explain
 from ml_assets.evaluation.explanation_plots import partial_dependence, shap_bars
 from ml_assets.evaluation.explanation_words import dependence_words, explanations_section, shap_words
+from ml_assets.evaluation.importances import permutation_importance
 from ml_assets.features.plan import plan_for
 
 RNG = np.random.default_rng(0)
@@ -120,6 +121,22 @@ def test_dependence_follows_the_function_and_labels_have_places_of_their_own() -
     assert means["red"] - means["blue"] == pytest.approx(5.0)
     assert dependence(SPEC, additive, rows.assign(a=1.0), "a") is None
     assert dependence(SPEC, additive, rows[:1], "a") is None
+
+
+def test_a_column_may_have_the_name_of_a_parameter() -> None:
+    renamed = {"a": "self", "c": "kwargs"}
+    rows = made_rows(60).rename(columns=renamed)
+    columns = {renamed.get(name, name): column for name, column in SPEC.columns.items()}
+    spec = SPEC.model_copy(update={"columns": columns})
+
+    def ask(asked: pd.DataFrame) -> np.ndarray:
+        return np.asarray(asked["self"] + 0.1 * asked["kwargs"], dtype=float)
+
+    along = dependence(spec, ask, rows, "self")
+    assert along is not None
+    np.testing.assert_allclose(np.diff(along.mean[:, 0]), np.diff(along.points))
+    shuffled = permutation_importance(ask, rows, ask(rows), task=spec.task, classes=(), rows=60, repeats=2, seed=0)
+    assert list(shuffled["feature"][:2]) == ["self", "kwargs"]
 
 
 def test_only_what_is_joint_counts_as_an_interaction() -> None:

@@ -88,7 +88,11 @@ class Job:
 
 def dated(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with texts that are all ISO dates as dates."""
-    return frame.assign(**{str(name): pd.to_datetime(frame[name]) for name in frame if _is_dates(frame[name])})
+    made = frame.copy()  # `assign` takes no column called `self`
+    for name in frame:
+        if _is_dates(frame[name]):
+            made[name] = pd.to_datetime(frame[name])
+    return made
 
 
 def numbered(frame: pd.DataFrame) -> pd.DataFrame:
@@ -113,8 +117,11 @@ def _is_dates(column: pd.Series) -> bool:
 
 def _alike(test: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
     """The test rows with numbers where the training rows have them."""
-    numbers = [str(name) for name in test if pd.api.types.is_numeric_dtype(train[name])]
-    return test.assign(**{name: pd.to_numeric(test[name], errors="coerce") for name in numbers})
+    made = test.copy()
+    for name in test:
+        if pd.api.types.is_numeric_dtype(train[name]):
+            made[name] = pd.to_numeric(test[name], errors="coerce")
+    return made
 
 
 def _columns(values: Any, columns: int) -> Any:

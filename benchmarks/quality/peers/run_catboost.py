@@ -29,7 +29,10 @@ def main() -> None:
 
 
 def _filled(frame: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
-    return frame.assign(**{name: frame[name].astype(object).fillna("").astype(str) for name in categories})
+    made = frame.copy()
+    for name in categories:
+        made[name] = frame[name].astype(object).fillna("").astype(str)
+    return made
 
 
 if __name__ == "__main__":
