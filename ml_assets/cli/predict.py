@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     metavar="COVERAGE",
     help="Adds the interval, or the set of classes, that holds the truth in this share of the rows, such as 0.9.",
 )
-def predict(dataset: str, file: Path, output: Path | None, interval: float | None) -> None:
+@click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="Answers rows that lack values in columns where the contract allows none; the model fills the gaps.",
+)
+def predict(dataset: str, file: Path, output: Path | None, interval: float | None, allow_missing: bool) -> None:
     """Predict the rows of FILE with the champion of DATASET.
 
     FILE is delimited text, Parquet, JSON lines or an Excel workbook, compressed or not, with a header.
@@ -43,9 +48,10 @@ def predict(dataset: str, file: Path, output: Path | None, interval: float | Non
     Examples:
       ml-assets predict iris flowers.csv
       ml-assets predict california_housing districts.csv --interval 0.9 -o values.csv
+      ml-assets predict churn customers.csv --allow-missing
     """
     spec = load_contract(dataset)
-    answers = predict_file(spec, file, coverage=interval).to_csv(index=False)
+    answers = predict_file(spec, file, coverage=interval, allow_missing=allow_missing).to_csv(index=False)
     if output is None:
         sys.stdout.write(answers)
     else:
@@ -72,8 +78,12 @@ def write_answers(output: Path, answers: str) -> None:
         raise UserError(f"{output} cannot be written ({error.__cause__}); give another name") from error
 
 
-def predict_file(spec: DatasetSpec, file: Path, *, coverage: float | None = None) -> pd.DataFrame:
+def predict_file(
+    spec: DatasetSpec, file: Path, *, coverage: float | None = None, allow_missing: bool = False
+) -> pd.DataFrame:
     """Predictions for the rows of a file, in their order; with intervals or sets where a `coverage` is asked for.
+
+    Intervals promise nothing of rows that lack values where no training row did.
 
     Raises:
         UserError: the file is no table of the contract, there is no champion yet, or it cannot promise the coverage.
@@ -83,7 +93,7 @@ def predict_file(spec: DatasetSpec, file: Path, *, coverage: float | None = None
 
     from ml_assets.serving.predictor import PipelinePredictor
 
-    rows = prediction_rows(spec, file)
+    rows = prediction_rows(spec, file, allow_missing=allow_missing)
     pipeline = champion_pipeline(spec)
     made = PipelinePredictor(pipeline, spec.task).predict(rows[list(spec.feature_columns)], coverage)
     columns: dict[str, Sequence[object]] = {"prediction": made.values}
@@ -96,8 +106,8 @@ def predict_file(spec: DatasetSpec, file: Path, *, coverage: float | None = None
     return pd.DataFrame(columns)
 
 
-def prediction_rows(spec: DatasetSpec, file: Path) -> pd.DataFrame:
-    """The rows of a file to be answered, as the contract's features.
+def prediction_rows(spec: DatasetSpec, file: Path, *, allow_missing: bool = False) -> pd.DataFrame:
+    """The rows of a file to be answered, as the contract's features; on demand with gaps where it allows none.
 
     Raises:
         UserError: the file is no table of the contract.
@@ -106,8 +116,10 @@ def prediction_rows(spec: DatasetSpec, file: Path) -> pd.DataFrame:
     from ml_assets.validation.contract_checks import check_prediction_input, raise_on_failure
 
     rows = read_prediction_rows(spec, file)
-    outcomes = check_prediction_input(spec, rows, origin=file.name)
-    raise_on_failure(spec, outcomes, remedy="correct the file and run again")
+    outcomes = check_prediction_input(spec, rows, origin=file.name, missing=allow_missing)
+    lacking = any(outcome.name == "missing_share" and not outcome.passed for outcome in outcomes)
+    filled = ", or have gaps filled by `ml-assets predict --allow-missing`" if lacking else ""
+    raise_on_failure(spec, outcomes, remedy=f"correct the file and run again{filled}")
     return rows
 
 

@@ -96,6 +96,18 @@ def a_row_alone_gets_the_same_answer(family: Family) -> None:
         _require(np.allclose(alone, among, rtol=1e-6), f"alone it gets {alone}, among others {among}")
 
 
+def a_gap_where_training_had_none_is_answered(family: Family) -> None:
+    """A row that lacks a value in a column of which no training row did gets an answer that is a number."""
+    for task in Task:
+        table, target, shape = problem(task)
+        whole = table[["a", "flag"]]
+        found = _fitted(family, family.defaults(shape), shape, whole, target)
+        asked = whole.head(4).copy()
+        asked.loc[asked.index[1], "a"] = np.nan
+        asked.loc[asked.index[2]] = np.nan
+        _require(bool(np.isfinite(answers_of(found, asked, task)).all()), "an answer is no finite number")
+
+
 def a_table_of_constants_fits(family: Family) -> None:
     """Columns that say nothing give every row the same answer."""
     table = pd.DataFrame({"a": np.ones(ROWS), "b": np.zeros(ROWS)})
@@ -126,6 +138,7 @@ CHECKS: Final[tuple[Callable[[Family], None], ...]] = (
     any_setting_fits_gaps_and_labels,
     fits_are_repeatable_and_can_be_stored,
     a_row_alone_gets_the_same_answer,
+    a_gap_where_training_had_none_is_answered,
     a_table_of_constants_fits,
     one_thread_is_asked_for,
     it_says_who_it_is,

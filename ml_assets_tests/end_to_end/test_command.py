@@ -91,6 +91,20 @@ def test_predict_answers_in_row_order_with_a_probability_for_each_label(iris_run
     assert answers.iloc[:, 1:].sum(axis=1).to_numpy() == pytest.approx([1.0, 1.0])
 
 
+def test_predict_refuses_a_gap_that_training_had_none_of_unless_it_is_allowed(iris_run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "gaps.csv"
+    file.write_text("sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n5.1,3.5,,0.2\n")
+    refused = run_in(iris_run[0], "ml_assets", "predict", "iris", str(file))
+    assert refused.returncode == 2
+    assert "'petal_length' has 1 value missing, and none may be (row 2 of batch gaps.csv)" in refused.stderr
+    assert "--allow-missing" in refused.stderr
+    filled = run_in(iris_run[0], "ml_assets", "predict", "iris", str(file), "--allow-missing")
+    assert filled.returncode == 0, filled.stderr
+    answers = filled.stdout.splitlines()[1:]
+    assert len(answers) == 2
+    assert answers[0].startswith("Iris-setosa")
+
+
 def test_predict_adds_the_set_that_is_promised_to_hold_the_truth(iris_run: Run, flowers: Path) -> None:
     done = run_in(iris_run[0], "ml_assets", "predict", "iris", str(flowers), "--interval", "0.95")
     assert done.returncode == 0, done.stderr
