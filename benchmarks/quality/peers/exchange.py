@@ -100,7 +100,8 @@ def numbered(frame: pd.DataFrame) -> pd.DataFrame:
     frame = dated(frame)
     for name in frame.select_dtypes("datetime"):
         days = (frame[name] - pd.Timestamp(0)).dt.total_seconds() / 86_400
-        frame = frame.assign(**{str(name): days, f"{name}: day of year": frame[name].dt.dayofyear})
+        frame[f"{name}: day of year"] = frame[name].dt.dayofyear
+        frame[name] = days
     return frame
 
 
