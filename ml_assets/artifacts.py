@@ -160,17 +160,26 @@ class ArtifactStore:
         return read_artifact(stored)
 
 
-def read_artifact(stored: StoredArtifact) -> Any:
-    """The value of one stored version.
+def verify(stored: StoredArtifact) -> None:
+    """Makes sure that a stored version is as it was written.
 
     Raises:
-        IntegrityError: the stored bytes are not those that were written, or what they hold is not known here.
+        IntegrityError: the stored bytes are not those that were written.
     """
     if not stored.path.is_dir() or folder_sha256(stored.path) != stored.sha256:
         raise IntegrityError(
             f"{stored.path} is missing or was changed after it was written (SHA-256 {stored.sha256[:12]}… expected): "
             "materialize the asset again"
         )
+
+
+def read_artifact(stored: StoredArtifact) -> Any:
+    """The value of one stored version.
+
+    Raises:
+        IntegrityError: the stored bytes are not those that were written, or what they hold is not known here.
+    """
+    verify(stored)
     if stored.type_name == TABLE_TYPE:
         import pandas as pd
 

@@ -10,6 +10,9 @@ from ml_assets.errors import SettingError
 
 CORES_VARIABLE = "ML_ASSETS_CORES"
 BACKGROUND = 2
+"""How far a step that a champion waits for gives way to fits (of other datasets); as `nice` counts."""
+REPORTS = 10
+"""How far a step gives way that only draws and tells."""
 
 WORKER_MODULES = (
     "ml_assets.learning.worker",
@@ -68,13 +71,13 @@ def cores() -> int:
     return int(named)
 
 
-def give_way() -> None:
+def give_way(by: int = BACKGROUND) -> None:
     """Lets fits go first where cores are short: this step's process gets a smaller share beside them.
 
     A process that runs other things too, such as a test or a notebook, stays as it is.
     """
     if multiprocessing.parent_process() is not None and hasattr(os, "nice"):
-        os.nice(BACKGROUND - os.nice(0))
+        os.nice(by - os.nice(0))
 
 
 def start_loading() -> None:

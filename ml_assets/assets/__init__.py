@@ -12,6 +12,7 @@ from ml_assets.assets.delivery import build_deployment, build_registered_model, 
 from ml_assets.assets.diagnostics import build_diagnostics
 from ml_assets.assets.evaluation import build_comparison, build_evaluation
 from ml_assets.assets.explanations import build_explanations
+from ml_assets.assets.family_report import build_family_report
 from ml_assets.assets.features import build_features
 from ml_assets.assets.ingestion import build_raw_table
 from ml_assets.assets.monitoring import (
@@ -44,6 +45,7 @@ ROOMS = (
     build_explanations,
     build_registered_model,
     build_deployment,
+    build_family_report,
     build_model_card,
     build_serving_probe,
     build_monitoring_baseline,

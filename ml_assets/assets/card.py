@@ -23,7 +23,7 @@ from ml_assets.assets.types import (
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import StorageError
 from ml_assets.home import Home
-from ml_assets.processes import give_way
+from ml_assets.processes import REPORTS, give_way
 from ml_assets.resources.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def build_model_card(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.evaluation.plots import card_plots, score_unit
         from ml_assets.evaluation.slice_plots import slices
 
-        give_way()
+        give_way(REPORTS)
         ranked, _ = scored(evaluations)
         winner = ranked[comparison.winner]
         check_registered(spec, winner, registered_model, deployment)

@@ -8,6 +8,7 @@ import dagster as dg
 
 from ml_assets import __version__
 from ml_assets.assets import promotion
+from ml_assets.assets.family_report import log_model
 from ml_assets.assets.policy import families_of, families_version, of, policy, promotion_version
 from ml_assets.assets.types import DataFrame, Evaluation, Leaderboard, Registration
 from ml_assets.datasets.spec import DatasetSpec
@@ -16,7 +17,7 @@ from ml_assets.home import Home
 from ml_assets.resources import registry
 from ml_assets.resources.settings import Settings
 from ml_assets.resources.store import stored_model
-from ml_assets.resources.tracking import mlflow_client
+from ml_assets.resources.tracking import Tracking, mlflow_client
 
 PROBE_SECONDS = 5.0
 
@@ -26,28 +27,35 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
 
     @dg.asset(
         **policy(spec, "delivery", kinds={"mlflow"}),
-        ins={"comparison": of(spec, "comparison"), "evaluations": families_of(spec, "evaluation")},
+        ins={
+            "clean_table": of(spec, "clean_table"),
+            "comparison": of(spec, "comparison"),
+            "evaluations": families_of(spec, "evaluation"),
+        },
     )
     def registered_model(
-        context: dg.AssetExecutionContext, comparison: Leaderboard, evaluations: dict[str, Evaluation]
+        context: dg.AssetExecutionContext,
+        clean_table: DataFrame,
+        comparison: Leaderboard,
+        evaluations: dict[str, Evaluation],
+        tracking: Tracking,
     ) -> dg.MaterializeResult[Registration]:
         """The winner as a version in MLflow's registry, tagged with where it came from; alias `challenger`."""
         from ml_assets.learning.fitted_model import read_record
 
         winner = evaluations[comparison.winner]
-        client = mlflow_client()
-        run = registry.find_model_run(client, spec.name, winner.model_sha256)
-        if run is None:
-            raise StorageError(
-                f"{spec.name}: no MLflow run holds the {winner.family} model that won; materialize "
-                f"{spec.name}/evaluation again"
-            )
         file = stored_model(spec.name, winner.family)
         if file.sha256 != winner.model_sha256:
             raise StorageError(
                 f"{spec.name}: the {winner.family} model was made again after its evaluation; materialize "
                 f"{spec.name}/evaluation and {spec.name}/comparison again"
             )
+        client = mlflow_client()
+        run = registry.find_model_run(client, spec.name, winner.model_sha256)
+        if run is None:
+            with tracking.family_runs(context, spec.name) as family_run, family_run(winner.family) as tracked:
+                log_model(tracked, spec, file, clean_table)
+            run = client.get_run(tracked.run_id)
         record = read_record(file.folder)
         origin = registry.Origin(
             dataset=spec.name,

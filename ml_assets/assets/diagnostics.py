@@ -9,7 +9,7 @@ from ml_assets.assets.metadata import plot, records_table
 from ml_assets.assets.policy import contract_version, families_of, of, policy
 from ml_assets.assets.types import DataFrame, Diagnostics, Evaluation, Leaderboard, LeftOut
 from ml_assets.datasets.spec import DatasetSpec
-from ml_assets.processes import give_way
+from ml_assets.processes import REPORTS, give_way
 from ml_assets.resources.settings import Settings
 
 
@@ -35,7 +35,7 @@ def build_diagnostics(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.evaluation.plots import score_unit
         from ml_assets.evaluation.slice_plots import slices
 
-        give_way()
+        give_way(REPORTS)
         ranked, _ = scored(evaluations)
         found = diagnose(spec, clean_table, ranked[comparison.winner], seed=settings.seed)
         metadata: dict[str, Any] = {

@@ -6,23 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ml_assets.assets.metadata import plot, plots, table
-from ml_assets.assets.policy import decision_version, families_of, limits_version, of, policy
+from ml_assets.assets.family_report import probabilities_of
+from ml_assets.assets.metadata import plot, table
+from ml_assets.assets.policy import decision_version, families_of, key, limits_version, of, policy
 from ml_assets.assets.training import left_out_metadata
-from ml_assets.assets.types import DataFrame, Evaluation, FittedModel, Leaderboard, LeftOut, SearchResult
+from ml_assets.assets.types import DataFrame, Evaluation, Leaderboard, LeftOut, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import TrainingError
-from ml_assets.families import distribution_of
 from ml_assets.home import Home
 from ml_assets.processes import cores, give_way
 from ml_assets.resources.settings import Settings
-from ml_assets.resources.store import StoredModel, stored_model
-from ml_assets.resources.tracking import TrackedRun, Tracking
+from ml_assets.resources.store import model_or_left_out, stored_model
 
 if TYPE_CHECKING:
     from ml_assets.evaluation.side_by_side import Candidate
-
-EXAMPLE_ROWS = 5
+    from ml_assets.learning.fitted_model import ModelRecord
 
 
 def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
@@ -32,69 +30,58 @@ def build_evaluation(spec: DatasetSpec) -> dg.AssetsDefinition:
         **policy(
             spec,
             "evaluation",
-            kinds={"scikitlearn", "matplotlib", "mlflow"},
-            version=decision_version(spec, "4"),
+            kinds={"scikitlearn"},
+            version=decision_version(spec, "5"),
             by_family=True,
         ),
         ins={
             "clean_table": of(spec, "clean_table"),
             "splits": of(spec, "splits"),
             "tuned_params": families_of(spec, "tuned_params"),
-            "model": families_of(spec, "model"),
         },
+        deps=[key(spec, "model")],
     )
     def evaluation(
         context: dg.AssetExecutionContext,
         clean_table: DataFrame,
         splits: DataFrame,
         tuned_params: dict[str, SearchResult | LeftOut],
-        model: dict[str, FittedModel | LeftOut],
-        tracking: Tracking,
     ) -> dg.MaterializeResult[dict[str, Evaluation | LeftOut]]:
-        """Out-of-fold and test metrics, costs and plots of each family."""
+        """Out-of-fold and test metrics and costs of each family."""
         from ml_assets.evaluation.side_by_side import Candidate, evaluate_all
         from ml_assets.learning.cores import hold_cores
+        from ml_assets.learning.fitted_model import read_record, read_training_rows
         from ml_assets.learning.left_out import LeftOut as NoModel
         from ml_assets.learning.pool import begin_loading
 
+        begin_loading()
         give_way()
         evaluations: dict[str, Evaluation | LeftOut] = {}
-        candidates, fitted_of = [], {}
+        candidates, record_of = [], {}
         for family in context.partition_keys:
-            fitted, found = model[family], tuned_params[family]
-            if isinstance(fitted, NoModel):
-                evaluations[family] = fitted
-                context.add_asset_metadata(left_out_metadata(fitted), partition_key=family)
+            model, found = model_or_left_out(spec.name, family), tuned_params[family]
+            if isinstance(model, NoModel):
+                evaluations[family] = model
+                context.add_asset_metadata(left_out_metadata(model), partition_key=family)
                 continue
             if isinstance(found, NoModel):
                 raise TrainingError(
                     f"{family}: its search left it out after the model was made; materialize {spec.name}/model again"
                 )
-            check_alignment(found, splits, fitted)
-            file, fitted_of[family] = stored_model(spec.name, family), fitted
-            candidates.append(Candidate(found, file.folder, file.size, file.sha256))
+            record_of[family] = read_record(model.folder)
+            check_alignment(found, splits, record_of[family], read_training_rows(model.folder))
+            candidates.append(Candidate(found, model.folder, model.size, model.sha256))
         record_looks(context, spec, candidates, clean_table, splits)
-        begin_loading()
-        with tracking.family_runs(context, spec.name) as family_run:
-            for family, fitted in fitted_of.items():  # while the processes' libraries load
-                with family_run(family) as run:
-                    _log_model(run, spec, fitted, clean_table)
-            with hold_cores(cores(), total=cores(), folder=Home.current().locks) as workers:
-                judged = evaluate_all(spec, candidates, table=clean_table, splits=splits, workers=workers)
-                for candidate, made in judged:
-                    family = made.family
-                    fitted, file = fitted_of[family], stored_model(spec.name, family)
-                    if file.sha256 != candidate.model_sha256:
-                        raise TrainingError(
-                            f"{family}: its model was made again meanwhile; materialize {spec.name}/evaluation"
-                        )
-                    with family_run(family) as run:
-                        _log_evaluation(run, made, fitted, file)
-                    evaluations[family] = made
-                    told = _metadata(made, fitted)
-                    context.add_asset_metadata(
-                        {**told, "mlflow_run": dg.MetadataValue.url(run.url), **plots(made.plots)}, partition_key=family
+        with hold_cores(cores(), total=cores(), folder=Home.current().locks) as workers:
+            judged = evaluate_all(spec, candidates, table=clean_table, splits=splits, workers=workers)
+            for candidate, made in judged:
+                family = made.family
+                if stored_model(spec.name, family).sha256 != candidate.model_sha256:
+                    raise TrainingError(
+                        f"{family}: its model was made again meanwhile; materialize {spec.name}/evaluation"
                     )
+                evaluations[family] = made
+                context.add_asset_metadata(_metadata(made, record_of[family]), partition_key=family)
         return dg.MaterializeResult(value=evaluations)
 
     return evaluation
@@ -125,57 +112,31 @@ def record_looks(
     record_look(Home.current().reports / spec.name, look)
 
 
-def _probabilities_of(fitted: FittedModel) -> dict[str, Any]:
-    """What was done about a classifier's probabilities; nothing of a regression."""
-    record = fitted.record
-    return {"temperature": record.temperature, "class_weight": record.class_weight} if record.classes else {}
-
-
-def check_alignment(found: SearchResult, splits: DataFrame, fitted: FittedModel) -> None:
+def check_alignment(
+    found: SearchResult, splits: DataFrame, record: "ModelRecord", training_rows: Sequence[str]
+) -> None:
     """Refuses out-of-fold predictions of other rows, another setting, or another order of classes than the model's.
 
     Raises:
         TrainingError: they do not belong together.
     """
     rows = tuple(splits.index[splits["part"] == "train"])
-    record = fitted.record
     wanted = (rows, record.classes, dict(record.params))
-    if (found.row_ids, found.classes, dict(found.params)) != wanted or fitted.training_rows != rows:
+    if (found.row_ids, found.classes, dict(found.params)) != wanted or tuple(training_rows) != rows:
         raise TrainingError(
             f"{found.family}: search, model and splits do not belong together; "
             f"materialize {record.dataset}/tuned_params and {record.dataset}/model again"
         )
 
 
-def _metadata(made: Evaluation, fitted: FittedModel) -> dict[str, Any]:
+def _metadata(made: Evaluation, record: "ModelRecord") -> dict[str, Any]:
     return {
         f"cv_{made.metric}": made.cv_score,
         "cv_standard_error": made.cv_standard_error,
         **{f"test_{name}": value for name, value in made.test_metrics.items()},
-        **_probabilities_of(fitted),
+        **probabilities_of(record),
         "model_sha256": made.model_sha256,
     }
-
-
-def _log_model(run: TrackedRun, spec: DatasetSpec, fitted: FittedModel, table: DataFrame) -> None:
-    rows = list(fitted.training_rows[:EXAMPLE_ROWS])
-    needed = distribution_of(fitted.record.family, fitted.record.params.get("members", ()))
-    run.log_model(fitted.pipeline, spec, table.loc[rows, list(spec.feature_columns)], distribution=needed)
-
-
-def _log_evaluation(run: TrackedRun, made: Evaluation, fitted: FittedModel, file: StoredModel) -> None:
-    metrics = {
-        f"cv_{made.metric}": made.cv_score,
-        "cv_standard_error": made.cv_standard_error,
-        "fit_seconds": made.fit_seconds,
-        "predict_ms_per_1000_rows": made.predict_ms_per_1000_rows,
-        "model_bytes": file.size,
-        **{f"oof_{name}": value for name, value in made.oof_metrics.items()},
-        **{f"test_{name}": value for name, value in made.test_metrics.items()},
-    }
-    tags = {"model_sha256": file.sha256, "data_hash": made.data_hash, "splits_hash": made.splits_hash}
-    tags |= {name: str(value) for name, value in _probabilities_of(fitted).items()}
-    run.log(params=fitted.record.params, metrics=metrics, tags=tags, images=made.plots)
 
 
 def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:

@@ -10,7 +10,7 @@ from ml_assets.assets.metadata import plots, records_table, table
 from ml_assets.assets.policy import contract_version, families_of, of, policy
 from ml_assets.assets.types import DataFrame, Evaluation, Explanations, Leaderboard, LeftOut
 from ml_assets.datasets.spec import DatasetSpec
-from ml_assets.processes import give_way
+from ml_assets.processes import REPORTS, give_way
 from ml_assets.resources.settings import Settings
 from ml_assets.resources.store import stored_model
 
@@ -37,7 +37,7 @@ def build_explanations(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.evaluation.explanation_plots import explanation_plot_set
         from ml_assets.learning.fitted_model import load_verified
 
-        give_way()
+        give_way(REPORTS)
         ranked, _ = scored(evaluations)
         winner = ranked[comparison.winner]
         pipeline = load_verified(stored_model(spec.name, winner.family).file, winner.model_sha256)

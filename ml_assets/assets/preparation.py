@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from ml_assets.assets.checks import check_result, wanted_checks
-from ml_assets.assets.metadata import lineage, plots, table, table_metadata
+from ml_assets.assets.metadata import lineage, table, table_metadata
 from ml_assets.assets.policy import contract_version, key, of, policy
 from ml_assets.assets.types import DataFrame, RawTable
 from ml_assets.datasets.spec import DatasetSpec
@@ -19,7 +19,7 @@ def build_clean_table(spec: DatasetSpec) -> dg.AssetsDefinition:
     """The asset `clean_table`."""
 
     @dg.asset(
-        **policy(spec, "preparation", kinds={"pandas", "matplotlib"}, version=contract_version(spec, "2")),
+        **policy(spec, "preparation", kinds={"pandas"}, version=contract_version(spec, "2")),
         ins={"raw_table": of(spec, "raw_table")},
     )
     def clean_table(raw_table: RawTable) -> dg.MaterializeResult[DataFrame]:
@@ -28,7 +28,6 @@ def build_clean_table(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.datasets.identity import table_hash
         from ml_assets.datasets.state import table_versions
         from ml_assets.datasets.versions.store import content_id
-        from ml_assets.evaluation.plots import data_plots
 
         result = clean(spec, raw_table)
         version = content_id(raw_table)
@@ -40,7 +39,6 @@ def build_clean_table(spec: DatasetSpec) -> dg.AssetsDefinition:
             "counts": dict(result.counts),
             "dropped": table(result.dropped),
             "corrections": table(result.corrections),
-            **plots(data_plots(spec, result.table)),
         }
         return dg.MaterializeResult(value=result.table, metadata=metadata)
 

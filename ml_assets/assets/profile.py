@@ -11,7 +11,7 @@ from ml_assets.assets.policy import contract_version, key, of, policy
 from ml_assets.assets.types import RawTable, TableProfile
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.home import Home
-from ml_assets.processes import give_way
+from ml_assets.processes import REPORTS, give_way
 from ml_assets.resources.settings import Settings
 from ml_assets.resources.store import artifact_key, artifact_store
 
@@ -39,7 +39,7 @@ def build_data_profile(spec: DatasetSpec) -> dg.AssetsDefinition:
         from ml_assets.evaluation import profile_content
         from ml_assets.notebook_runs import notebook_file, page, pictures, run_notebook
 
-        give_way()
+        give_way(REPORTS)
         made = profile(spec, raw_table, _last_version(spec), seed=settings.seed)
         stored = artifact_store().save(artifact_key(key(spec, "data_profile")), made)
         ran = run_notebook(notebook_file(NOTEBOOK), {"dataset": spec.name, "profile_folder": str(stored.path)})

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ import dagster as dg
 
 from ml_assets.artifacts import write_atomically
 from ml_assets.assets.budget import EACH_MEGABYTE_SECONDS, EACH_MODEL_SECONDS, seconds_for_search
-from ml_assets.assets.metadata import plots
 from ml_assets.assets.policy import decision_version, families_of, families_version, of, policy, weights_version
 from ml_assets.assets.types import DataFrame, FeatureSet, FittedModel, LeftOut, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
@@ -21,13 +20,12 @@ from ml_assets.home import Home
 from ml_assets.processes import cores
 from ml_assets.resources.settings import Settings
 from ml_assets.resources.store import stored_families
-from ml_assets.resources.tracking import TrackedRun, Tracking
 
 if TYPE_CHECKING:
     from ml_assets.learning.race import Progress
 
 
-SEARCH_VERSION = "4"
+SEARCH_VERSION = "5"
 """Of the search and the ensemble; an own version of a family comes on top."""
 
 
@@ -55,7 +53,6 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
         splits: DataFrame,
         features: FeatureSet,
         settings: Settings,
-        tracking: Tracking,
     ) -> dg.MaterializeResult[dict[str, SearchResult | LeftOut]]:
         """Best setting of each family by cross-validation, all families of the run under one time budget."""
         from ml_assets.learning.cores import hold_cores
@@ -85,17 +82,14 @@ def build_tuned_params(spec: DatasetSpec) -> dg.AssetsDefinition:
             stored = stored_families(spec, "tuned_params", [name for name in family_names() if name not in results])
             seconds = time.monotonic() - started
             results[ENSEMBLE] = ensemble_result(rows, {**stored, **results}, seconds=seconds)
-        with tracking.family_runs(context, spec.name) as family_run:
-            for family, result in results.items():
-                if not isinstance(result, Found):
-                    context.add_asset_metadata({**left_out_metadata(result), **_limits(settings)}, partition_key=family)
-                    continue
-                with family_run(family) as run:
-                    images = _log_search(run, spec, result)
-                found = _search_metadata(result, settings)
-                context.add_asset_metadata({**found, "mlflow_run": dg.MetadataValue.url(run.url)}, partition_key=family)
-                context.add_asset_metadata(plots(images), partition_key=family)
-        return dg.MaterializeResult(value=results, metadata=plots(_race(spec, results)))
+        for family, result in results.items():
+            told = (
+                _search_metadata(result, settings)
+                if isinstance(result, Found)
+                else {**left_out_metadata(result), **_limits(settings)}
+            )
+            context.add_asset_metadata(told, partition_key=family)
+        return dg.MaterializeResult(value=results)
 
     return tuned_params
 
@@ -208,46 +202,11 @@ def _limits(settings: Settings) -> dict[str, Any]:
     return {"budget_seconds": settings.seconds if math.isfinite(settings.seconds) else None, "trials": settings.trials}
 
 
-def _log_search(run: TrackedRun, spec: DatasetSpec, result: SearchResult) -> dict[str, bytes]:
-    """Logs a family's search to MLflow; returns its learning curve, and its parameters' importances where known."""
-    import pandas as pd
-
-    from ml_assets.evaluation.metrics import primary_metric
-    from ml_assets.evaluation.plots import learning_curve_plot, parameters_plot
-
-    metric = primary_metric(spec.task)
-    records = trial_records(result)
-    images = learning_curve_plot(spec, records, family=result.family, metric=metric)
-    images |= parameters_plot(records, family=result.family)
-    run.log(params=result.params, metrics={f"cv_{metric}": result.score}, images=images)
-    run.log_curve(f"best_cv_{metric}", best_so_far(result))
-    trials = pd.DataFrame(records)
-    run.log_table(trials.assign(**{name: trials[name].map(json.dumps) for name in ("params", "fold_scores")}), "trials")
-    return images
-
-
 def left_out_metadata(left_out: LeftOut) -> dict[str, Any]:
     """What the UI shows of a family that has no model."""
     return {"left_out": left_out.reason, "failed": left_out.failed, "trials_ended": len(left_out.trials)}
 
 
-def _race(spec: DatasetSpec, results: Mapping[str, SearchResult | LeftOut]) -> dict[str, bytes]:
-    from ml_assets.evaluation.metrics import primary_metric
-    from ml_assets.evaluation.plots import search_plots
-
-    records = [record for result in results.values() for record in trial_records(result)]
-    return search_plots(spec, records, metric=primary_metric(spec.task))
-
-
 def trial_records(result: SearchResult | LeftOut) -> list[dict[str, Any]]:
     """One record a trial, with its family, as plots and tables take them."""
     return [{"family": result.family, **vars(trial)} for trial in result.trials]
-
-
-def best_so_far(result: SearchResult) -> list[tuple[float, float]]:
-    """(seconds, score) of each trial that was better than all before it."""
-    curve: list[tuple[float, float]] = []
-    for trial in sorted(result.trials, key=lambda t: t.seconds):
-        if trial.score is not None and (not curve or trial.score < curve[-1][1]):
-            curve.append((trial.seconds, trial.score))
-    return curve

@@ -28,8 +28,8 @@ def build_jobs(datasets: Sequence[str]) -> list[dg.UnresolvedAssetJobDefinition]
             "Models of all families, their evaluation and leaderboard.",
         ),
         "model_deployment": (
-            selections.upto(names, "deployment", "model_card", "serving_probe"),
-            "The registered winner, the promotion verdict and the model card, and what they need.",
+            selections.upto(names, "deployment", "family_report", "model_card", "serving_probe"),
+            "The registered winner, the promotion verdict, the model card and what is to see of each family.",
         ),
         "monitoring": (
             selections.monitoring(names),

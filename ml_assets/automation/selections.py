@@ -23,6 +23,7 @@ TRAINING = (
     "explanations",
     "registered_model",
     "deployment",
+    "family_report",
     "model_card",
     "monitoring_baseline",
 )

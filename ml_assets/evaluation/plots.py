@@ -90,7 +90,7 @@ def card_plots(
     searched |= {} if trials is None else parameters_plot(trials, family=most_weighty(evaluation))
     return {
         **leaderboard_plot(spec, board, baseline),
-        **(evaluation.plots or model_plot_set(spec, evaluation)),
+        **model_plot_set(spec, evaluation),
         **searched,
         **data_plots(spec, table),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from ml_assets.datasets.spec import Task
 from ml_assets.evaluation.decisions import Costs, said_classes
 from ml_assets.evaluation.documents import as_float, read_document, write_document
 from ml_assets.evaluation.metrics import FloatArray, Labels, row_losses
-from ml_assets.evaluation.pictures import load_pictures, save_pictures
 from ml_assets.evaluation.temperature import Temperature
 
 if TYPE_CHECKING:
@@ -76,7 +75,6 @@ class Evaluation:
     calibration: Temperature | None = None
     class_weight: str = "none"
     without_promise: tuple[str, ...] = ()
-    plots: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def folds_each(self) -> int:
@@ -123,14 +121,12 @@ class Evaluation:
         return pd.Series(losses, index=self.test.index, name="loss")
 
     def save(self, folder: Path) -> None:
-        """Write `evaluation.json`, one Parquet file for each table, and the plots."""
-        apart = {*TABLES, "plots"}
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
+        """Write `evaluation.json`, and one Parquet file for each table."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in TABLES}
         values["calibration"] = asdict(self.calibration) if self.calibration is not None else None
         write_document(folder / DOCUMENT, values)
         for name in TABLES:
             getattr(self, name).to_parquet(folder / f"{name}.parquet")
-        save_pictures(folder, self.plots)
 
     @classmethod
     def load(cls, folder: Path) -> Evaluation:
@@ -153,7 +149,7 @@ class Evaluation:
         content["calibration"] = Temperature.of(content.get("calibration"))
         content["task"] = Task(content["task"])
         content |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-        return cls(**content, plots=load_pictures(folder))
+        return cls(**content)
 
     def _predictions(self, table: pd.DataFrame) -> FloatArray:
         columns = prediction_columns(self.task, self.classes)

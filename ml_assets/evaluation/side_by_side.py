@@ -1,10 +1,10 @@
-"""Evaluations and plots of several stored models at once, in processes of one thread; one of them is `evaluate`."""
+"""Evaluations of several stored models at once, in processes of one thread; one of them is `evaluate`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent import futures
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ml_assets.errors import TrainingError
@@ -53,7 +53,7 @@ def evaluate_all(
     splits: pd.DataFrame,
     workers: int,
 ) -> Iterator[tuple[Candidate, Evaluation]]:
-    """For each model its record with its plots, as soon as it is there.
+    """For each model its record, as soon as it is there.
 
     Args:
         spec: the dataset's contract.
@@ -94,14 +94,13 @@ def _start(given: _Given) -> None:
 
 def _evaluated(candidate: Candidate) -> Evaluation:
     from ml_assets.evaluation.evaluate import evaluate
-    from ml_assets.evaluation.plots import model_plot_set
     from ml_assets.learning.fitted_model import FittedModel
 
     if _given is None:
         raise RuntimeError("the worker was not started with its table")
     fitted, found = FittedModel.load(candidate.folder), candidate.found
     record = fitted.record
-    made = evaluate(
+    return evaluate(
         _given.spec,
         family=record.family,
         params=record.params,
@@ -120,4 +119,3 @@ def _evaluated(candidate: Candidate) -> Evaluation:
         calibration=record.calibration,
         class_weight=record.class_weight,
     )
-    return replace(made, plots=model_plot_set(_given.spec, made))

@@ -87,7 +87,7 @@ def fit_temperature(oof: FloatArray, target: Labels, fold: npt.NDArray[Any], cla
     """
     numbers = np.unique(fold)
     positions = class_positions(target, classes)
-    logits = _logits(oof)
+    logits = log_probabilities(oof)
     by_fold = {int(k): _best(logits[fold != k], positions[fold != k]) for k in numbers}
     made = Temperature(_best(logits, positions), 0.0, 0.0, True, by_fold)
     before = fold_scores(Task.CLASSIFICATION, target, oof, fold, classes)
@@ -99,7 +99,7 @@ def fit_temperature(oof: FloatArray, target: Labels, fold: npt.NDArray[Any], cla
 
 def tempered(probabilities: FloatArray, temperature: float) -> FloatArray:
     """Probabilities (n, k) at another temperature; those below 2.2e-16 count as that, as in the log loss."""
-    return _softmax(_logits(probabilities) / temperature)
+    return softmax(log_probabilities(probabilities) / temperature)
 
 
 def _best(logits: FloatArray, positions: NDArray[np.intp]) -> float:
@@ -118,12 +118,14 @@ def _best(logits: FloatArray, positions: NDArray[np.intp]) -> float:
     return float(1 / found.x)
 
 
-def _logits(probabilities: FloatArray) -> FloatArray:
+def log_probabilities(probabilities: FloatArray) -> FloatArray:
+    """Logarithms of probabilities of any shape; those below 2.2e-16 count as that, as in the log loss."""
     logits: FloatArray = np.log(np.clip(np.asarray(probabilities, dtype=np.float64), SMALLEST_PROBABILITY, None))
     return logits
 
 
-def _softmax(logits: FloatArray) -> FloatArray:
+def softmax(logits: FloatArray) -> FloatArray:
+    """Probabilities (n, k) in proportion to the exponentials of `logits`."""
     grown = np.exp(logits - logits.max(axis=1, keepdims=True))
     made: FloatArray = grown / grown.sum(axis=1, keepdims=True)
     return made

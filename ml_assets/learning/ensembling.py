@@ -14,7 +14,17 @@ from sklearn.base import BaseEstimator, clone
 from ml_assets.datasets.spec import Task
 from ml_assets.evaluation.metrics import fold_scores
 from ml_assets.families import ENSEMBLE
-from ml_assets.learning.blending import Way, averaged, everything, stacked, worthwhile
+from ml_assets.learning.blending import (
+    LINEAR,
+    Pooling,
+    Way,
+    averaged,
+    combined,
+    everything,
+    pooled,
+    stacked,
+    worthwhile,
+)
 from ml_assets.learning.left_out import LeftOut
 from ml_assets.learning.search_result import SearchResult, Trial
 
@@ -26,8 +36,9 @@ if TYPE_CHECKING:
 WEIGHTS: Final = "weights"
 MEMBERS: Final = "members"
 INTERCEPT: Final = "intercept"
-"""The parameters of an ensemble: what each family's answer counts, the family's own parameters, by family, and what is
-added to their sum, where it is a stack."""
+POOLING: Final = "pooling"
+"""The parameters of an ensemble: what each family's answer counts, the family's own parameters, by family, what is
+added to their sum, where it is a stack, and how they are put together, where it is not by a sum."""
 
 
 def ensemble_result(
@@ -49,7 +60,7 @@ def ensemble_result(
         return LeftOut(ENSEMBLE, "its members were not searched on the same rows: search them again together")
     if len(members) < 2:
         return LeftOut(ENSEMBLE, "fewer than two families have a model that it could be made of")
-    ways = (averaged,) if rows.spec.task is Task.CLASSIFICATION else (averaged, stacked)
+    ways = (averaged, pooled) if rows.spec.task is Task.CLASSIFICATION else (averaged, stacked)
     unseen = {way: [_cross_fitted(way, rows, members, at) for at in range(len(rows.repeats))] for way in ways}
     scores_of = {
         way: [
@@ -67,10 +78,12 @@ def ensemble_result(
     )
     if len(blend.weights) < 2:
         best = min(members, key=lambda name: members[name].score)
-        return LeftOut(ENSEMBLE, f"no average or sum of families does better than {best} alone")
+        return LeftOut(ENSEMBLE, f"no average, sum or product of families does better than {best} alone")
     params = {WEIGHTS: blend.weights, MEMBERS: {name: dict(members[name].params) for name in blend.weights}}
     if blend.intercept:
         params[INTERCEPT] = blend.intercept
+    if blend.pooling != LINEAR:
+        params[POOLING] = blend.pooling
     trial = Trial(0, params, "COMPLETE", float(np.mean(scores)), seconds, 0.0)
     return SearchResult(
         family=ENSEMBLE,
@@ -95,31 +108,35 @@ def _cross_fitted(
     for fold in np.unique(folds):
         inside = folds == fold
         blend = worthwhile(way, rows, members, np.tile(~inside, len(rows.repeats)))
-        said[inside] = blend.intercept + sum(weight * known[name][inside] for name, weight in blend.weights.items())
+        said[inside] = blend.answer({name: answers[inside] for name, answers in known.items()})
     return said
 
 
 class WeightedAverage(BaseEstimator):  # type: ignore[misc]
-    """Fitted estimators of several families that answer together: the weighted sum of their answers.
+    """Fitted estimators of several families that answer together, each by its weight.
 
     Args:
         estimators: fitted, by family, all for the same feature table.
-        weights: by family; those of an average, and all of classes, add up to 1.
+        weights: by family; those of an average add up to 1.
         intercept: what is added to the sum of a stack; 0 makes it an average.
+        pooling: `linear` for the sum of answers, `logarithmic` for the product of probabilities.
     """
 
     intercept = 0.0
-    """What models have that were stored before there were stacks."""
+    pooling: Pooling = LINEAR
+    """What models have that were stored before there were stacks and pools."""
 
     def __init__(
         self,
         estimators: Mapping[str, Any] | None = None,
         weights: Mapping[str, float] | None = None,
         intercept: float = 0.0,
+        pooling: Pooling = LINEAR,
     ) -> None:
         self.estimators = estimators
         self.weights = weights
         self.intercept = intercept
+        self.pooling = pooling
 
     def fit(self, X: Any, y: ArrayLike) -> Self:
         """Fits copies of its estimators to rows `X` (n, d) and targets `y` (n,); the weights stay. Returns itself."""
@@ -143,7 +160,7 @@ class WeightedAverage(BaseEstimator):  # type: ignore[misc]
         if hasattr(self, "classes_"):
             labels: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
             return labels
-        return self._sum([np.asarray(e.predict(X), dtype=np.float64) for _, e in self._members()])
+        return self._combined([np.asarray(e.predict(X), dtype=np.float64) for _, e in self._members()])
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities (n, k) in the order of `classes_`."""
@@ -153,13 +170,12 @@ class WeightedAverage(BaseEstimator):  # type: ignore[misc]
             shares = np.zeros((len(X), len(labels)))
             shares[:, [labels.index(label) for label in estimator.classes_]] = estimator.predict_proba(X)
             answers.append(shares)
-        return self._sum(answers)
+        return self._combined(answers)
 
     def _members(self) -> list[tuple[float, Any]]:
         weights, estimators = self.__dict__.get("weights") or {}, self.__dict__.get("estimators") or {}
         return [(weight, estimators[name]) for name, weight in weights.items()]
 
-    def _sum(self, answers: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    def _combined(self, answers: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         weights = [weight for weight, _ in self._members()]
-        average = np.asarray(np.average(np.stack(answers), axis=0, weights=weights))
-        return average * sum(weights) + self.intercept if self.intercept else average
+        return combined(answers, weights, intercept=self.intercept, pooling=self.pooling)

@@ -11,8 +11,9 @@ from ml_assets.errors import TrainingError
 from ml_assets.evaluation.evaluate import predict
 from ml_assets.evaluation.temperature import Temperature, fit_temperature
 from ml_assets.families import ENSEMBLE
+from ml_assets.learning.blending import LINEAR
 from ml_assets.learning.decision import class_weight_of, decided
-from ml_assets.learning.ensembling import INTERCEPT, MEMBERS, WEIGHTS, WeightedAverage
+from ml_assets.learning.ensembling import INTERCEPT, MEMBERS, POOLING, WEIGHTS, WeightedAverage
 from ml_assets.learning.environment import library_versions
 from ml_assets.learning.fitted_model import FittedModel, ModelRecord
 from ml_assets.learning.intervals import Errors, difficulty_of, fit_intervals, with_intervals
@@ -183,7 +184,9 @@ def _ensemble(fitted: Mapping[str, tuple[Pipeline, float]], params: Params) -> P
 
     first = next(iter(fitted.values()))[0]
     estimators = {family: made["estimator"] for family, (made, _) in fitted.items()}
-    together = WeightedAverage(estimators, dict(params[WEIGHTS]), params.get(INTERCEPT, 0.0))
+    together = WeightedAverage(
+        estimators, dict(params[WEIGHTS]), params.get(INTERCEPT, 0.0), params.get(POOLING, LINEAR)
+    )
     return Pipeline([("features", first["features"]), ("estimator", together)])
 
 

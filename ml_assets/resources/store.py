@@ -6,14 +6,17 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ml_assets.artifacts import ArtifactStore, StoredArtifact
+from ml_assets.artifacts import ArtifactStore, StoredArtifact, read_artifact, verify
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import StorageError
 from ml_assets.home import Home
+
+if TYPE_CHECKING:
+    from ml_assets.learning.left_out import LeftOut
 
 RAW_TABLE = "raw_table"
 """The asset that keeps its own versions, below `raw`."""
@@ -156,10 +159,31 @@ def stored_model(dataset: str, family: str) -> StoredModel:
     """
     from ml_assets.learning.fitted_model import PIPELINE_FILE
 
-    key = artifact_key(dg.AssetKey([dataset, "model"]), family)
-    stored = artifact_store().find(key)
-    if stored is None:
-        raise StorageError(f"{dataset}: there is no {family} model yet; run `ml-assets run {dataset}`")
+    stored = _current_model(dataset, family)
     file = stored.path / PIPELINE_FILE
     with file.open("rb") as stream:
         return StoredModel(stored.path, file, hashlib.file_digest(stream, "sha256").hexdigest(), file.stat().st_size)
+
+
+def model_or_left_out(dataset: str, family: str) -> StoredModel | LeftOut:
+    """The current model of `family`, its bytes verified and not loaded, or why there is none.
+
+    Raises:
+        StorageError: nothing is stored yet.
+        IntegrityError: the stored bytes are not those that were written.
+    """
+    from ml_assets.learning.left_out import FILE
+
+    stored = _current_model(dataset, family)
+    if (stored.path / FILE).is_file():
+        left_out: LeftOut = read_artifact(stored)
+        return left_out
+    verify(stored)
+    return stored_model(dataset, family)
+
+
+def _current_model(dataset: str, family: str) -> StoredArtifact:
+    stored = artifact_store().find(artifact_key(dg.AssetKey([dataset, "model"]), family))
+    if stored is None:
+        raise StorageError(f"{dataset}: there is no {family} model yet; run `ml-assets run {dataset}`")
+    return stored

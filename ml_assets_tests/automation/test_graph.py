@@ -49,7 +49,7 @@ def test_every_asset_has_group_owner_kinds_tags_description_and_code_version() -
 def test_model_assets_have_a_partition_for_each_family_and_the_others_none() -> None:
     graph = defs.resolve_asset_graph()
     by_family = {key.path[-1] for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}
-    assert by_family == {"tuned_params", "model", "evaluation"}
+    assert by_family == {"tuned_params", "model", "evaluation", "family_report"}
     partitions = graph.get(dg.AssetKey(["iris", "model"])).partitions_def
     assert partitions is not None
     assert partitions.get_partition_keys() == list(model_names())

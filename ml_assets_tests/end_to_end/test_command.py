@@ -32,7 +32,7 @@ def flowers(tmp_path: Path) -> Path:
 
 def test_run_prints_one_line_a_step_and_a_table_of_all_families(iris_run: Run) -> None:
     _, done = iris_run
-    assert "iris: 20 assets to make (never made: " in done.stdout
+    assert "iris: 21 assets to make (never made: " in done.stdout
     assert "iris: retrain_decision done in" in done.stdout
     table = done.stdout[done.stdout.index("dataset  family") :]
     assert all(family in table for family in model_names())

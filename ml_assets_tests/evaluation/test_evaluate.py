@@ -66,7 +66,7 @@ def test_an_evaluation_comes_back_as_it_was_saved(
     world: World, tmp_path: Path, changed: Callable[..., Evaluation]
 ) -> None:
     first = next(iter(world.evaluations.values()))
-    evaluation = changed(first, params={"n": np.int64(3), "rate": np.float64(0.1), "kind": None}, plots={"a": b"PNG"})
+    evaluation = changed(first, params={"n": np.int64(3), "rate": np.float64(0.1), "kind": None})
     evaluation.save(tmp_path)
     again = Evaluation.load(tmp_path)
     for name in ("oof", "test"):
@@ -74,7 +74,6 @@ def test_an_evaluation_comes_back_as_it_was_saved(
     for name in ("task", "classes", "fold_scores", "cv_score", "test_metrics", "data_hash", "trials"):
         assert getattr(again, name) == getattr(evaluation, name)
     assert again.params == {"n": 3, "rate": 0.1, "kind": None}
-    assert again.plots == {"a": b"PNG"}
     assert again.test_row_losses().equals(evaluation.test_row_losses())
 
 

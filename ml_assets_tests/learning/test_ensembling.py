@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from ml_assets.families import ENSEMBLE
-from ml_assets.learning.blending import averaged, stacked, worthwhile
+from ml_assets.learning.blending import averaged, everything, pooled, stacked, worthwhile
 from ml_assets.learning.ensembling import WeightedAverage, ensemble_result
 from ml_assets.learning.left_out import LeftOut
 from ml_assets.learning.search_result import SearchResult
@@ -73,10 +73,10 @@ def test_choosing_weights_of_noise_does_not_flatter_the_score() -> None:
 def test_classes_are_averaged_as_probabilities() -> None:
     rows = dataclasses.replace(training_rows("iris"), more_folds=())
     truth = (rows.target[:, None] == np.array(rows.classes)).astype(float)
-    sure, fair = 0.9 * truth + 0.1 / 3, 0.5 * truth + 0.5 / 3
-    alone = ensemble_result(rows, {"sure": made(rows, "sure", sure), "fair": made(rows, "fair", fair)}, seconds=1.0)
+    sure, blind = 0.9 * truth + 0.1 / 3, np.full_like(truth, 1 / 3)
+    alone = ensemble_result(rows, {"sure": made(rows, "sure", sure), "blind": made(rows, "blind", blind)}, seconds=1.0)
     assert isinstance(alone, LeftOut)
-    assert alone.reason == "no average or sum of families does better than sure alone"
+    assert alone.reason == "no average, sum or product of families does better than sure alone"
     # Each is sure, and wrong where the other is right: together they are right more often than not.
     wrong, turn = np.roll(truth, 1, axis=1), np.arange(len(truth)) % 4
     members = {
@@ -198,3 +198,66 @@ def test_a_sum_adds_its_intercept_and_one_stored_without_adds_none() -> None:
     del average.__dict__["intercept"]  # as models have it that were stored before
     np.testing.assert_allclose(average.predict(X), 1.5 * X[:, 0], atol=1e-9)
     assert average.get_params()["intercept"] == 0.0
+
+
+def seen_apart(rows: TrainingRows, seed: int, strength: float = 1.5) -> dict[str, SearchResult]:
+    """Three members that each know the classes' true shares given a signal of their own, independent of the others."""
+    columns = np.array([rows.classes.index(label) for label in rows.target])
+    found = {}
+    for name, rng in zip("abc", np.random.default_rng(seed).spawn(3), strict=True):
+        signal = strength * np.eye(3)[columns] + rng.normal(size=(len(columns), 3))
+        logits = strength * signal  # of the normal densities, for equally frequent classes
+        shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        found[name] = made(rows, name, shares)
+    return found
+
+
+def log_loss(rows: TrainingRows, oof: np.ndarray) -> float:
+    columns = [rows.classes.index(label) for label in rows.target]
+    return float(-np.log(oof[np.arange(len(columns)), columns]).mean())
+
+
+def test_independent_evidence_is_multiplied_as_bayes_rule_has_it() -> None:
+    rows = dataclasses.replace(training_rows("iris"), more_folds=())
+    members = seen_apart(rows, 0)
+    pool = pooled(rows, members, everything(rows))
+    assert pool.pooling == "logarithmic"
+    assert 1.5 < sum(pool.weights.values()) < 3, (
+        "the truth is 1 each, less the penalty; those of an average add up to 1"
+    )
+    together = pool.answer({name: found.oof for name, found in members.items()})
+    product = np.prod([found.oof ** pool.weights[name] for name, found in members.items()], axis=0)
+    np.testing.assert_allclose(together, product / product.sum(axis=1, keepdims=True))
+    assert log_loss(rows, together) < pool.loss < 0.8 * averaged(rows, members, everything(rows)).loss
+    found = ensemble_result(rows, members, seconds=1.0)
+    assert isinstance(found, SearchResult)
+    assert found.params["pooling"] == "logarithmic"
+    assert log_loss(rows, found.oof) == pytest.approx(found.score, rel=0.02)
+    assert found.score < 0.8 * averaged(rows, members, everything(rows)).loss, "on folds without a part in its weights"
+
+
+def test_a_pool_of_few_rows_is_not_sure_of_itself() -> None:
+    rows = dataclasses.replace(training_rows("iris"), more_folds=())
+    members = seen_apart(rows, 1, strength=4.0)  # right on every row: without a penalty weights would grow for ever
+    sums = []
+    for every in (20, 5, 1):
+        some = np.flatnonzero(np.arange(len(rows.table)) % every == 0)
+        part = dataclasses.replace(rows, table=rows.table.iloc[some], fold=np.arange(len(some)) % 5)
+        known = {name: made(part, name, found.oof[some]) for name, found in members.items()}
+        sums.append(sum(pooled(part, known, everything(part)).weights.values()))
+    assert sums == sorted(sums)
+    assert sums[0] < 0.75 * sums[-1]
+
+
+def test_an_estimator_that_multiplies_answers_alike_for_one_row_and_many() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 3))
+    labels = np.array(["a", "b", "c"], dtype=object)[(X + rng.normal(size=X.shape)).argmax(axis=1)]
+    parts = {"one": LogisticRegression().fit(X, labels), "two": LogisticRegression(C=0.01).fit(X, labels)}
+    product = WeightedAverage(parts, {"one": 0.9, "two": 0.6}, pooling="logarithmic")
+    raised = parts["one"].predict_proba(X) ** 0.9 * parts["two"].predict_proba(X) ** 0.6
+    np.testing.assert_allclose(product.predict_proba(X), raised / raised.sum(axis=1, keepdims=True))
+    np.testing.assert_array_equal(product.predict_proba(X[3:4]), product.predict_proba(X)[3:4])
+    np.testing.assert_array_equal(clone(product).fit(X, labels).predict_proba(X), product.predict_proba(X))
+    del product.__dict__["pooling"]  # as models have it that were stored before
+    assert product.get_params()["pooling"] == "linear"
