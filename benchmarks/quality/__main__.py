@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="seed of the first split, and of systems on it (0)")
     parser.add_argument("--cores", type=int, default=2, help="cores of a system (2)")
     parser.add_argument(
-        "--reserve", type=float, help="seconds of the budget that this project's search is not told (12), for the rest"
+        "--reserve", type=float, help="seconds of the budget that this project's run is not told (5), for its start"
     )
     parser.add_argument("--duplicates", choices=list(TREATMENTS), default="both", help="how equal rows fall (both)")
     for option, known in names.items():

@@ -28,21 +28,31 @@ def main(train: str, test: str, target: str, task: str, budget: str, seed: str, 
         words += ["--duplicates", "independent"]
     _ml_assets(home, "add", train, *words)
     left = max(1.0, float(budget) - (time.monotonic() - started))
-    _ml_assets(home, "run", NAME, "--budget", f"{left:.1f}", "--seed", seed)
-    Path(out + ".fitted").touch()
+    _run(home, "--budget", f"{left:.1f}", "--seed", seed, fitted=Path(out + ".fitted"))
     # The other scripts fill gaps that no row to learn from had; here that is asked for.
     _ml_assets(home, "predict", NAME, test, "--output", out, "--allow-missing")
 
 
+def _run(home: Path, *words: str, fitted: Path) -> None:
+    """Trains, and makes the mark as soon as the champion can predict; pictures and pages that come later are no fit."""
+    command = [sys.executable, "-m", "ml_assets", "run", NAME, *words]
+    with subprocess.Popen(command, cwd=CHECKOUT, env=_environment(home), stdout=subprocess.PIPE, text=True) as run:
+        for line in run.stdout or ():
+            print(line, end="", flush=True)
+            if line.startswith(f"{NAME}: deployment done"):
+                fitted.touch()
+    if run.returncode:
+        raise subprocess.CalledProcessError(run.returncode, command)
+
+
 def _ml_assets(home: Path, *words: str) -> None:
+    subprocess.run([sys.executable, "-m", "ml_assets", *words], cwd=CHECKOUT, env=_environment(home), check=True)
+
+
+def _environment(home: Path) -> dict[str, str]:
     # A registry of the caller's must not be written to, and would hold champions that the fresh home knows nothing of.
     inherited = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    subprocess.run(
-        [sys.executable, "-m", "ml_assets", *words],
-        cwd=CHECKOUT,
-        env={**inherited, "ML_ASSETS_HOME": str(home)},
-        check=True,
-    )
+    return {**inherited, "ML_ASSETS_HOME": str(home)}
 
 
 if __name__ == "__main__":
