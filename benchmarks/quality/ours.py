@@ -43,6 +43,8 @@ def _run(home: Path, *words: str, fitted: Path) -> None:
                 fitted.touch()
     if run.returncode:
         raise subprocess.CalledProcessError(run.returncode, command)
+    if not fitted.exists():
+        raise RuntimeError("the run did not tell when its champion was deployed")
 
 
 def _ml_assets(home: Path, *words: str) -> None:

@@ -19,10 +19,10 @@ HOW = """\
 A random fifth of each table is to test with (of each class alike), another fifth for each seed. Every system gets the
 same CSV files, the same {cores} cores and the same {budget:g} seconds to fit, counted around its whole process: start,
 imports, reading and preparation included. Fitting ends when it can predict: for this project when its champion is
-deployed, before it draws pictures and writes pages, some 8 s that are not counted. Where a system takes a limit, it is
-told the seconds that are left when it starts to fit{reserves}. What takes more than 5 % (5 s at least) longer is an
-overrun, and an overrun is a failure: it ranks last and loses to every answer that came in time. What takes three times
-the budget in all (120 s at least) is ended.
+deployed, before it draws pictures and writes pages, some 8 s that stand below as a part of predicting. Where a system
+takes a limit, it is told the seconds that are left when it starts to fit{reserves}. What takes more than 5 % (5 s at
+least) longer is an overrun, and an overrun is a failure: it ranks last and loses to every answer that came in time.
+What takes three times the budget in all (120 s at least) is ended.
 
 Errors are root mean squared errors in the unit named, and log losses (probabilities clipped at 1e-15); less is better.
 A table without equal rows is measured once and counts in both halves.

@@ -11,7 +11,7 @@ PEERS = HERE / "peers"
 
 @dataclass(frozen=True)
 class System:
-    """A system; `reserve` seconds of each budget are kept back for what it does after the limit it is told."""
+    """A system; `reserve` seconds of each budget are kept back for what it does outside the limit it is told."""
 
     name: str
     title: str

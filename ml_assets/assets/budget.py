@@ -10,7 +10,7 @@ from ml_assets.assets.policy import key
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.resources.settings import Settings
 
-AFTER_SECONDS = 8.0
+AFTER_SECONDS = 10.0
 """What comes after the final fits, up to the champion, however many models there are."""
 EACH_MODEL_SECONDS = 0.25
 """What comes on top for every model: its place among those of the ensemble, and its evaluation."""

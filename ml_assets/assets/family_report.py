@@ -5,15 +5,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from filelock import FileLock
 
+from ml_assets.artifacts import storage_errors
 from ml_assets.assets.metadata import plots
-from ml_assets.assets.policy import decision_version, families_of, key, of, policy
+from ml_assets.assets.policy import decision_version, families_of, of, policy
 from ml_assets.assets.training import left_out_metadata, trial_records
 from ml_assets.assets.types import DataFrame, Evaluation, LeftOut, SearchResult
 from ml_assets.datasets.spec import DatasetSpec
 from ml_assets.errors import TrainingError
 from ml_assets.families import distribution_of
+from ml_assets.home import Home
 from ml_assets.processes import REPORTS, give_way
+from ml_assets.resources.registry import find_model_run
 from ml_assets.resources.store import StoredModel, stored_model
 from ml_assets.resources.tracking import TrackedRun, Tracking
 
@@ -40,8 +44,6 @@ def build_family_report(spec: DatasetSpec) -> dg.AssetsDefinition:
             "tuned_params": families_of(spec, "tuned_params"),
             "evaluation": families_of(spec, "evaluation"),
         },
-        # It comes last so that nothing drawn here is waited for, and finds the winner's model logged already.
-        deps=[key(spec, "registered_model")],
     )
     def family_report(
         context: dg.AssetExecutionContext,
@@ -57,6 +59,7 @@ def build_family_report(spec: DatasetSpec) -> dg.AssetsDefinition:
         with tracking.family_runs(context, spec.name) as family_run:
             for family in context.partition_keys:
                 found, made = tuned_params[family], evaluation[family]
+                check_same_setting(spec, found, made)
                 if isinstance(found, NoModel):
                     context.add_asset_metadata(left_out_metadata(found), partition_key=family)
                     continue
@@ -65,7 +68,10 @@ def build_family_report(spec: DatasetSpec) -> dg.AssetsDefinition:
                     if isinstance(made, NoModel):
                         context.add_asset_metadata(left_out_metadata(made), partition_key=family)
                     else:
-                        images |= _log_evaluation(run, spec, made, clean_table)
+                        file = stored_model(spec.name, family)
+                        check_same_model(spec, made, file)
+                        log_model(run, spec, made, file, clean_table)
+                        images |= _model_pictures(run, spec, made)
                 told = {"mlflow_run": dg.MetadataValue.url(run.url), **plots(images)}
                 context.add_asset_metadata(told, partition_key=family)
         return dg.MaterializeResult(metadata=plots(_race(spec, tuned_params)))
@@ -73,19 +79,63 @@ def build_family_report(spec: DatasetSpec) -> dg.AssetsDefinition:
     return family_report
 
 
-def log_model(run: TrackedRun, spec: DatasetSpec, file: StoredModel, table: DataFrame) -> None:
-    """Logs a family's stored model, tagged with the hash of its bytes.
+def log_model(run: TrackedRun, spec: DatasetSpec, made: Evaluation, file: StoredModel, table: DataFrame) -> None:
+    """Logs what was evaluated: setting, scores, hashes, and the model itself unless an earlier run has these bytes.
 
     Raises:
         IntegrityError: the stored bytes changed since `file` was looked up.
     """
     from ml_assets.learning.fitted_model import load_verified, read_record, read_training_rows
 
-    record, rows = read_record(file.folder), list(read_training_rows(file.folder)[:EXAMPLE_ROWS])
-    needed = distribution_of(record.family, record.params.get("members", ()))
-    pipeline = load_verified(file.file, file.sha256)
-    run.log_model(pipeline, spec, table.loc[rows, list(spec.feature_columns)], distribution=needed)
-    run.log(tags={"model_sha256": file.sha256})
+    record = read_record(file.folder)
+    metrics = {
+        f"cv_{made.metric}": made.cv_score,
+        "cv_standard_error": made.cv_standard_error,
+        "fit_seconds": made.fit_seconds,
+        "predict_ms_per_1000_rows": made.predict_ms_per_1000_rows,
+        "model_bytes": file.size,
+        **{f"oof_{name}": value for name, value in made.oof_metrics.items()},
+        **{f"test_{name}": value for name, value in made.test_metrics.items()},
+    }
+    tags = {"model_sha256": file.sha256, "data_hash": made.data_hash, "splits_hash": made.splits_hash}
+    tags |= {name: str(value) for name, value in probabilities_of(record).items()}
+    run.log(params=record.params, metrics=metrics, tags=tags)
+    # The version is registered while the report is made; whoever comes first logs its model, and the other waits.
+    with storage_errors(Home.current().locks):
+        Home.current().locks.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(Home.current().locks / f"log-{spec.name}-{made.family}.lock")
+    with lock:
+        if find_model_run(run.client, spec.name, file.sha256) is None:
+            known = table.index.intersection(list(read_training_rows(file.folder)), sort=False)
+            example = table.loc[known[:EXAMPLE_ROWS], list(spec.feature_columns)]
+            needed = distribution_of(record.family, record.params.get("members", ()))
+            run.log_model(load_verified(file.file, file.sha256), spec, example, distribution=needed)
+
+
+def check_same_setting(spec: DatasetSpec, found: SearchResult | LeftOut, made: Evaluation | LeftOut) -> None:
+    """Refuses a search that is not the one which the evaluated model's setting is from.
+
+    Raises:
+        TrainingError: they do not belong together.
+    """
+    searched, evaluated = getattr(found, "params", None), getattr(made, "params", None)
+    if evaluated is not None and (searched is None or dict(searched) != dict(evaluated)):
+        raise TrainingError(
+            f"{found.family}: its evaluation is of a model from another search; materialize {spec.name}/model and "
+            f"{spec.name}/evaluation again"
+        )
+
+
+def check_same_model(spec: DatasetSpec, made: Evaluation, file: StoredModel) -> None:
+    """Refuses an evaluation of another model than the one that is stored.
+
+    Raises:
+        TrainingError: they do not belong together.
+    """
+    if file.sha256 != made.model_sha256:
+        raise TrainingError(
+            f"{made.family}: its model was made again after its evaluation; materialize {spec.name}/evaluation"
+        )
 
 
 def _log_search(run: TrackedRun, spec: DatasetSpec, result: SearchResult) -> dict[str, bytes]:
@@ -106,35 +156,12 @@ def _log_search(run: TrackedRun, spec: DatasetSpec, result: SearchResult) -> dic
     return images
 
 
-def _log_evaluation(run: TrackedRun, spec: DatasetSpec, made: Evaluation, table: DataFrame) -> dict[str, bytes]:
-    """Logs a family's scores and its model to MLflow; returns the plots of its answers.
-
-    Raises:
-        TrainingError: the model that is stored now is not the one that was evaluated.
-    """
+def _model_pictures(run: TrackedRun, spec: DatasetSpec, made: Evaluation) -> dict[str, bytes]:
+    """Plots of a model's answers, logged to MLflow too."""
     from ml_assets.evaluation.plots import model_plot_set
-    from ml_assets.learning.fitted_model import read_record
 
-    file = stored_model(spec.name, made.family)
-    if file.sha256 != made.model_sha256:
-        raise TrainingError(
-            f"{made.family}: its model was made again after its evaluation; materialize {spec.name}/evaluation"
-        )
     images = model_plot_set(spec, made)
-    metrics = {
-        f"cv_{made.metric}": made.cv_score,
-        "cv_standard_error": made.cv_standard_error,
-        "fit_seconds": made.fit_seconds,
-        "predict_ms_per_1000_rows": made.predict_ms_per_1000_rows,
-        "model_bytes": file.size,
-        **{f"oof_{name}": value for name, value in made.oof_metrics.items()},
-        **{f"test_{name}": value for name, value in made.test_metrics.items()},
-    }
-    tags = {"data_hash": made.data_hash, "splits_hash": made.splits_hash}
-    tags |= {name: str(value) for name, value in probabilities_of(read_record(file.folder)).items()}
-    run.log(metrics=metrics, tags=tags, images=images)
-    if not run.has_model:
-        log_model(run, spec, file, table)
+    run.log(images=images)
     return images
 
 

@@ -45,7 +45,6 @@ class Evaluation:
         calibration: temperature that was fitted, used or not; out-of-fold predictions are at it where it is used.
         class_weight: how training rows were weighed: `none`, `balanced`, `refused` by the estimator, or `partly`.
         without_promise: classes that no row has which the model's sets were calibrated on.
-        plots: PNG bytes by name, as `plots.model_plot_set` draws them; kept with it.
     """
 
     dataset: str

@@ -44,7 +44,7 @@ class Blend:
     Attributes:
         weights: by family, each above 0.
         intercept: what is added; 0 where the weights are those of an average, or of a logarithmic pool.
-        loss: mean squared error, or log loss, on the rows by which it was made; a logarithmic pool's with its penalty.
+        loss: mean squared error, or log loss, on the rows by which it was made.
         pooling: whether answers are added up, or probabilities multiplied.
     """
 
@@ -54,7 +54,14 @@ class Blend:
     pooling: Pooling = LINEAR
 
     def answer(self, answers: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """What it says, (n,) or (n, k), from the answers of its members and of any others."""
+        """What it says, (n,) or (n, k), from the answers of its members and of any others.
+
+        Without any member it says the intercept; of classes, that they are equally likely.
+        """
+        if not self.weights:
+            any_of_them = next(iter(answers.values()))
+            nothing = np.zeros_like(any_of_them)
+            return softmax(nothing) if self.pooling == LOGARITHMIC else nothing + self.intercept
         mine = [answers[name] for name in self.weights]
         return combined(mine, list(self.weights.values()), intercept=self.intercept, pooling=self.pooling)
 
@@ -101,7 +108,7 @@ def worthwhile(way: Way, rows: TrainingRows, members: Members, counted: NDArray[
 
     Each member makes answers slower and the model larger. Those that count nothing leave; then, one after another, the
     one that counts least, as long as the loss, with weights chosen anew, stays within `LEAST_GAIN` of that of all of
-    them; it is measured on `WORTH_ROWS` rows at most.
+    them; it is measured on `WORTH_ROWS` rows at most. There may be none left, where none tells anything.
     """
     some = thinned(counted, WORTH_ROWS)
     blend = way(rows, members, some)
@@ -109,9 +116,11 @@ def worthwhile(way: Way, rows: TrainingRows, members: Members, counted: NDArray[
     while len(blend.weights) > 1:
         least = min(blend.weights, key=lambda name: blend.weights[name])
         fewer = way(rows, {name: members[name] for name in blend.weights if name != least}, some)
-        if fewer.loss > most:
+        if fewer.loss > most or not fewer.weights:
             break
         blend = fewer
+    if not blend.weights:
+        return way(rows, members, counted)
     return way(rows, {name: members[name] for name in blend.weights}, counted)
 
 
@@ -166,15 +175,18 @@ def pooled(rows: TrainingRows, members: Members, counted: NDArray[np.bool_]) -> 
     of_truth = known[:, order, columns].mean(axis=1)
     penalty = PENALTY * len(rows.repeats) / len(order)
 
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def log_loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         shares = softmax((weights @ flat).reshape(known.shape[1:]))
         said = np.clip(shares[order, columns], np.finfo(np.float64).tiny, 1.0)
-        slope = flat @ shares.ravel() / len(order) - of_truth
-        return float(penalty * weights @ weights - np.log(said).mean()), 2 * penalty * weights + slope
+        return float(-np.log(said).mean()), flat @ shares.ravel() / len(order) - of_truth
+
+    def penalized(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        loss, slope = log_loss(weights)
+        return loss + penalty * float(weights @ weights), slope + 2 * penalty * weights
 
     start = np.full(len(known), 1 / len(known))
-    found = minimize(loss, start, jac=True, bounds=[(0.0, None)] * len(start), method="L-BFGS-B")
-    return Blend(_above_zero(members, found.x), 0.0, float(found.fun), LOGARITHMIC)
+    found = minimize(penalized, start, jac=True, bounds=[(0.0, None)] * len(start), method="L-BFGS-B").x
+    return Blend(_above_zero(members, found), 0.0, log_loss(found)[0], LOGARITHMIC)
 
 
 def _above_zero(members: Members, weights: NDArray[np.float64]) -> dict[str, float]:

@@ -157,12 +157,7 @@ def stored_model(dataset: str, family: str) -> StoredModel:
     Raises:
         StorageError: there is none yet.
     """
-    from ml_assets.learning.fitted_model import PIPELINE_FILE
-
-    stored = _current_model(dataset, family)
-    file = stored.path / PIPELINE_FILE
-    with file.open("rb") as stream:
-        return StoredModel(stored.path, file, hashlib.file_digest(stream, "sha256").hexdigest(), file.stat().st_size)
+    return _file_of(_current_model(dataset, family))
 
 
 def model_or_left_out(dataset: str, family: str) -> StoredModel | LeftOut:
@@ -179,7 +174,7 @@ def model_or_left_out(dataset: str, family: str) -> StoredModel | LeftOut:
         left_out: LeftOut = read_artifact(stored)
         return left_out
     verify(stored)
-    return stored_model(dataset, family)
+    return _file_of(stored)
 
 
 def _current_model(dataset: str, family: str) -> StoredArtifact:
@@ -187,3 +182,11 @@ def _current_model(dataset: str, family: str) -> StoredArtifact:
     if stored is None:
         raise StorageError(f"{dataset}: there is no {family} model yet; run `ml-assets run {dataset}`")
     return stored
+
+
+def _file_of(stored: StoredArtifact) -> StoredModel:
+    from ml_assets.learning.fitted_model import PIPELINE_FILE
+
+    file = stored.path / PIPELINE_FILE
+    with file.open("rb") as stream:
+        return StoredModel(stored.path, file, hashlib.file_digest(stream, "sha256").hexdigest(), file.stat().st_size)

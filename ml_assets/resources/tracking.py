@@ -77,11 +77,6 @@ class TrackedRun:
         """Address of the run in MLflow's UI."""
         return f"{ui_address()}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
 
-    @property
-    def has_model(self) -> bool:
-        """Whether a model was logged in it to the end."""
-        return bool(self.client.get_run(self.run_id).outputs.model_outputs)
-
     def log(
         self,
         *,

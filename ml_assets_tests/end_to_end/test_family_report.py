@@ -26,7 +26,9 @@ def runs(trained_home: Path) -> dict[str, Any]:
     experiment = client.get_experiment_by_name("iris")
     assert experiment is not None
     found = client.search_runs([experiment.experiment_id], f"tags.{FAMILY} != ''", max_results=100)
-    return {run.data.tags[FAMILY]: run for run in found}
+    by_family = {run.data.tags[FAMILY]: run for run in found}
+    assert len(by_family) == len(found), "one run a family"
+    return by_family
 
 
 def test_each_familys_run_has_its_search_its_scores_its_pictures_and_its_model_once(runs: dict[str, Any]) -> None:

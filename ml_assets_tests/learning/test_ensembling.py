@@ -2,6 +2,7 @@ import dataclasses
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 from search_worlds import training_rows
 from sklearn.base import clone
@@ -228,7 +229,8 @@ def test_independent_evidence_is_multiplied_as_bayes_rule_has_it() -> None:
     together = pool.answer({name: found.oof for name, found in members.items()})
     product = np.prod([found.oof ** pool.weights[name] for name, found in members.items()], axis=0)
     np.testing.assert_allclose(together, product / product.sum(axis=1, keepdims=True))
-    assert log_loss(rows, together) < pool.loss < 0.8 * averaged(rows, members, everything(rows)).loss
+    assert log_loss(rows, together) == pytest.approx(pool.loss)
+    assert pool.loss < 0.8 * averaged(rows, members, everything(rows)).loss
     found = ensemble_result(rows, members, seconds=1.0)
     assert isinstance(found, SearchResult)
     assert found.params["pooling"] == "logarithmic"
@@ -261,3 +263,31 @@ def test_an_estimator_that_multiplies_answers_alike_for_one_row_and_many() -> No
     np.testing.assert_array_equal(clone(product).fit(X, labels).predict_proba(X), product.predict_proba(X))
     del product.__dict__["pooling"]  # as models have it that were stored before
     assert product.get_params()["pooling"] == "linear"
+
+
+def test_a_pool_does_without_most_copies_of_a_member() -> None:
+    iris = training_rows("iris")
+    table = pd.concat([iris.table] * 20)
+    rows = dataclasses.replace(iris, table=table, fold=np.arange(len(table)) % 5, more_folds=())
+    members = seen_apart(rows, 0)
+    twins = {f"a{number}": members["a"] for number in range(3)}
+    assert len(worthwhile(pooled, rows, {**members, **twins}, everything(rows)).weights) <= 4
+
+
+def test_members_that_tell_nothing_make_no_ensemble() -> None:
+    """Each answers the mean, or the shares, of the other folds, which are the higher the lower those of its own are."""
+    for rows in (numbers(), dataclasses.replace(training_rows("iris"), more_folds=())):
+        said = np.zeros((len(rows.table), len(rows.classes))) if rows.classes else np.zeros(len(rows.table))
+        truth = (rows.target[:, None] == np.array(rows.classes)).astype(float) if rows.classes else rows.target
+        fold = np.arange(len(rows.table)) % 5 if not rows.classes else np.arange(len(rows.table)) % 7 % 5
+        apart = dataclasses.replace(rows, fold=fold)
+        for number in range(5):
+            said[fold == number] = truth[fold != number].mean(axis=0)
+        members = {name: made(apart, name, said) for name in "abc"}
+        found = ensemble_result(apart, members, seconds=1.0)
+        assert isinstance(found, LeftOut) or np.isfinite(found.score)
+        for way in (averaged, pooled) if rows.classes else (averaged, stacked):
+            blend = worthwhile(way, apart, members, everything(apart))
+            answer = blend.answer({name: one.oof for name, one in members.items()})
+            assert answer.shape == said.shape
+            assert np.isfinite(answer).all()
