@@ -162,6 +162,9 @@ def test_few_labels_with_many_rows_each_are_all_that_are_allowed() -> None:
         ([7.0, 7.0], False, 0, 14),
         ([0.0, 0.0], False, 0, 1),
         ([-3, -2, 0], True, -6, 0),
+        ([0.0] * 57 + [1.0, 2.0, 3.0], False, 0, 33),
+        ([0.0] * 53 + [1.0] * 5 + [2.0, 3.0], False, 0, 6),
+        ([5.0] * 40, False, 0, 55),
     ],
 )
 def test_a_range_has_room_and_round_ends(values: list[float], whole: bool, low: float, high: float) -> None:

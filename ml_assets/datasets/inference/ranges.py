@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 NATURAL_LIMITS: Final = (1.0, 100.0)
 """Largest values that are an end by themselves where a column reaches them exactly: of shares and of percentages."""
 OFTEN: Final = 3
+RARE_SHARE: Final = 0.1
+RARE_ROOM: Final = 10.0
+ENOUGH: Final = 30
+"""Where at most this share of the rows, of so many at least, differs from the commonest value, the few that do say
+little of how far values go: there are so many times the usual room."""
 MARGIN_YEARS: Final = 10
 LARGEST_WHOLE: Final = 2.0**53
 
@@ -36,7 +41,7 @@ class Limits:
 
 
 def roomy_range(values: pl.Series, *, whole: bool) -> Limits:
-    """A range around finite numbers with as much room on either side as they take up.
+    """A range around finite numbers with as much room on either side as they take up, or more where few rows show it.
 
     It ends at 0 where nothing is below and something says that nothing can be: all numbers are whole, 0 is among them,
     they crowd towards it, or keep well away from it. Else a number below 0 may be as right as those seen. A column that
@@ -50,10 +55,15 @@ def roomy_range(values: pl.Series, *, whole: bool) -> Limits:
     if whole and (low, high) == (0, 1):
         return Limits(0, 1, "0 and 1 only")
     spread = (high - low) or abs(high) or 1.0
-    bottom, top = _outwards(low, -spread, spread), _outwards(high, spread, spread)
-    reason = "as much room on either side as the values take up"
+    room = spread * RARE_ROOM if _is_mostly_one(values) else spread
+    bottom, top = _outwards(low, -room, spread), _outwards(high, room, spread)
+    if room == spread:
+        reason = "as much room on either side as the values take up"
+    else:
+        reason = f"{RARE_ROOM:g} times the room that the values take up, as few rows differ from the commonest"
     if low >= 0 > bottom and (whole or _has_border_at_zero(values, low, high)):
-        bottom, reason = 0.0, "room above, and nothing below 0 as nothing is"
+        above = "room above" if room == spread else "much room above, as few rows differ from the commonest value"
+        bottom, reason = 0.0, f"{above}, and nothing below 0 as nothing is"
     elif low >= 0 > bottom:
         reason += "; 0 is no border as far as can be told: begin at 0 if less makes no sense"
     elif low <= 0 == high:
@@ -87,6 +97,12 @@ def half_rounded(rows: int) -> int:
         return 1
     step: int = 10 ** (len(str(half)) - 1)
     return half // step * step
+
+
+def _is_mostly_one(values: pl.Series) -> bool:
+    """Whether nearly all of enough rows have the same value."""
+    commonest = int((values == values.mode()[0]).sum())
+    return len(values) >= ENOUGH and commonest >= (1 - RARE_SHARE) * len(values)
 
 
 def _has_border_at_zero(values: pl.Series, low: float, high: float) -> bool:
