@@ -54,8 +54,7 @@ def build_registered_model(spec: DatasetSpec) -> dg.AssetsDefinition:
         run = registry.find_model_run(client, spec.name, winner.model_sha256)
         if run is None:
             with tracking.family_runs(context, spec.name) as family_run, family_run(winner.family) as tracked:
-                log_model(tracked, spec, winner, file, clean_table)
-            run = registry.find_model_run(client, spec.name, winner.model_sha256) or client.get_run(tracked.run_id)
+                run = log_model(tracked, spec, winner, file, clean_table)
         record = read_record(file.folder)
         origin = registry.Origin(
             dataset=spec.name,

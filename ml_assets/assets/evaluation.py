@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ml_assets.assets.family_report import probabilities_of
 from ml_assets.assets.metadata import plot, table
 from ml_assets.assets.policy import decision_version, families_of, key, limits_version, of, policy
 from ml_assets.assets.training import left_out_metadata
@@ -137,6 +136,11 @@ def _metadata(made: Evaluation, record: "ModelRecord") -> dict[str, Any]:
         **probabilities_of(record),
         "model_sha256": made.model_sha256,
     }
+
+
+def probabilities_of(record: "ModelRecord") -> dict[str, Any]:
+    """What was done about a classifier's probabilities; nothing of a regression."""
+    return {"temperature": record.temperature, "class_weight": record.class_weight} if record.classes else {}
 
 
 def build_comparison(spec: DatasetSpec) -> dg.AssetsDefinition:

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from filelock import FileLock
 
 from ml_assets.artifacts import storage_errors
+from ml_assets.assets.evaluation import probabilities_of
 from ml_assets.assets.metadata import plots
 from ml_assets.assets.policy import decision_version, families_of, of, policy
 from ml_assets.assets.training import left_out_metadata, trial_records
@@ -22,7 +23,7 @@ from ml_assets.resources.store import StoredModel, stored_model
 from ml_assets.resources.tracking import TrackedRun, Tracking
 
 if TYPE_CHECKING:
-    from ml_assets.learning.fitted_model import ModelRecord
+    from mlflow.entities import Run
 
 EXAMPLE_ROWS = 5
 
@@ -79,8 +80,11 @@ def build_family_report(spec: DatasetSpec) -> dg.AssetsDefinition:
     return family_report
 
 
-def log_model(run: TrackedRun, spec: DatasetSpec, made: Evaluation, file: StoredModel, table: DataFrame) -> None:
+def log_model(run: TrackedRun, spec: DatasetSpec, made: Evaluation, file: StoredModel, table: DataFrame) -> "Run":
     """Logs what was evaluated: setting, scores, hashes, and the model itself unless an earlier run has these bytes.
+
+    Returns:
+        The run that holds the model.
 
     Raises:
         IntegrityError: the stored bytes changed since `file` was looked up.
@@ -105,11 +109,14 @@ def log_model(run: TrackedRun, spec: DatasetSpec, made: Evaluation, file: Stored
         Home.current().locks.mkdir(parents=True, exist_ok=True)
         lock = FileLock(Home.current().locks / f"log-{spec.name}-{made.family}.lock")
     with lock:
-        if find_model_run(run.client, spec.name, file.sha256) is None:
+        holder = find_model_run(run.client, spec.name, file.sha256)
+        if holder is None:
             known = table.index.intersection(list(read_training_rows(file.folder)), sort=False)
             example = table.loc[known[:EXAMPLE_ROWS], list(spec.feature_columns)]
             needed = distribution_of(record.family, record.params.get("members", ()))
             run.log_model(load_verified(file.file, file.sha256), spec, example, distribution=needed)
+            holder = run.client.get_run(run.run_id)
+    return holder
 
 
 def check_same_setting(spec: DatasetSpec, found: SearchResult | LeftOut, made: Evaluation | LeftOut) -> None:
@@ -163,11 +170,6 @@ def _model_pictures(run: TrackedRun, spec: DatasetSpec, made: Evaluation) -> dic
     images = model_plot_set(spec, made)
     run.log(images=images)
     return images
-
-
-def probabilities_of(record: "ModelRecord") -> dict[str, Any]:
-    """What was done about a classifier's probabilities; nothing of a regression."""
-    return {"temperature": record.temperature, "class_weight": record.class_weight} if record.classes else {}
 
 
 def _race(spec: DatasetSpec, results: Mapping[str, SearchResult | LeftOut]) -> dict[str, bytes]:

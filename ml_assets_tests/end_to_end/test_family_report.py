@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from ml_assets.assets.family_report import check_same_model, check_same_setting
+from ml_assets.datasets.contracts import load_contract
+from ml_assets.errors import TrainingError
 from ml_assets.families import ENSEMBLE, model_names
+from ml_assets.learning.left_out import LeftOut
 from ml_assets.resources import registry
-from ml_assets.resources.store import StoredModel, model_or_left_out
+from ml_assets.resources.store import StoredModel, model_or_left_out, stored_families, stored_model
 from ml_assets.resources.tracking import FAMILY, mlflow_client
 
 pytestmark = [
@@ -64,3 +69,16 @@ def test_pictures_are_on_each_familys_partition(trained_home: Path, monkeypatch:
     }
     assert {"learning_curve", "confusion_matrix", "calibration", "mlflow_run"} <= seen["svm"]
     assert all("search" in names for names in seen.values())
+
+
+def test_what_does_not_belong_together_is_refused_with_the_remedy(trained_home: Path) -> None:
+    spec = load_contract("iris")
+    found, made = (stored_families(spec, asset, ["svm"])["svm"] for asset in ("tuned_params", "evaluation"))
+    check_same_setting(spec, found, made)
+    check_same_model(spec, made, stored_model("iris", "svm"))
+    other = replace(made, params={**made.params, "C": -1.0})
+    for search, evaluation in ((found, other), (LeftOut("svm", "no time was left for it"), made)):
+        with pytest.raises(TrainingError, match="from another search; materialize iris/model and iris/evaluation"):
+            check_same_setting(spec, search, evaluation)
+    with pytest.raises(TrainingError, match="made again after its evaluation; materialize iris/evaluation"):
+        check_same_model(spec, replace(made, model_sha256="0" * 64), stored_model("iris", "svm"))
